@@ -1,0 +1,1 @@
+"""The model, its training, and what one does with a trained model."""
