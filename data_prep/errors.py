@@ -1,0 +1,9 @@
+"""What this package raises when the work cannot go on."""
+
+from __future__ import annotations
+
+__all__ = ["DataError"]
+
+
+class DataError(ValueError):
+    """A corpus cannot be prepared or opened; the message names file, place and remedy."""

@@ -1,0 +1,32 @@
+"""Writing files so that a crash leaves the old one or the new one, never half of one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["sync_file", "sync_folder", "write_text_atomically"]
+
+
+def sync_file(path: Path) -> None:
+    """Force the bytes of a written file onto the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Force a folder's entries (new names, renames) onto the disk, where the system can."""
+    if os.name == "posix":
+        sync_file(path)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write a small UTF-8 file under a temporary name, sync it, and give it its name."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    sync_file(temporary)
+    temporary.replace(path)
+    sync_folder(path.parent)

@@ -1,0 +1,406 @@
+"""Tokenised sessions on disk: Arrow IPC stream shards, written once, read memory-mapped.
+
+Layout of a corpus folder::
+
+    corpus/
+        corpus.json                 what the corpus is; written last (module `corpus`)
+        ledger.jsonl                what became of each input file
+        train/
+            data-00000.arrow        Arrow IPC stream of SCHEMA; a new one after `max_shard_bytes`
+            dataset_info.json       these two make `datasets.load_from_disk("corpus/train")` work;
+            state.json              written last, so a split without it is not complete
+        validation/  test/          the same
+
+Letters in shapes: n ids of a session, k keyframes of a session, N sessions of a split.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from data_prep.errors import DataError
+from data_prep.files import sync_file, sync_folder, write_text_atomically
+
+__all__ = [
+    "SCHEMA",
+    "SPLITS",
+    "SessionRow",
+    "ShardFile",
+    "SplitSummary",
+    "SplitTable",
+    "SplitWriter",
+    "write_split",
+]
+
+SPLITS = ("train", "validation", "test")
+
+SCHEMA = pa.schema(
+    [
+        pa.field("session_id", pa.string()),
+        pa.field("group", pa.string()),
+        pa.field("split", pa.string()),
+        pa.field("ids", pa.large_list(pa.uint16())),
+        pa.field("keyframes", pa.large_list(pa.uint32())),
+        pa.field("start_ms", pa.float64()),
+        pa.field("end_ms", pa.float64()),
+        pa.field("num_events", pa.uint32()),
+        pa.field("sha256", pa.string()),
+    ]
+)
+
+# A record batch becomes one view: big enough that a large corpus has few, small enough to hold.
+_MAX_BATCH_IDS = 8 << 20
+_MAX_BATCH_ROWS = 4096
+_STATE_FILE = "state.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """One tokenised session, as a shard stores it.
+
+    Raises:
+        ValueError: Ids or keyframes break what is promised of them below.
+    """
+
+    session_id: str
+    """Stable name: the path below the input folder, without suffixes."""
+
+    group: str
+    """What the split must not tear apart; a hash where it names a person."""
+
+    split: str
+    """One of SPLITS."""
+
+    ids: npt.NDArray[np.uint16]
+    """(n,) uint16, n >= 1, without [CLS] and [SEP]."""
+
+    keyframes: npt.NDArray[np.uint32]
+    """(k,) uint32, increasing offsets into `ids` at which a window may start; the first is 0."""
+
+    start_ms: float
+    """Time of the earliest event, milliseconds since 1970."""
+
+    end_ms: float
+    """Time of the latest event, milliseconds since 1970."""
+
+    num_events: int
+    """Number of events that were encoded."""
+
+    sha256: str
+    """Hash of the session's bytes after decompression."""
+
+    def __post_init__(self) -> None:
+        if self.split not in SPLITS:
+            raise ValueError(f"{self.session_id}: split must be one of {SPLITS}")
+        if self.ids.dtype != np.uint16 or len(self.ids) == 0:
+            raise ValueError(f"{self.session_id}: ids must be uint16 and not empty")
+        if len(self.keyframes) == 0 or self.keyframes[0] != 0:
+            raise ValueError(f"{self.session_id}: the first keyframe must be 0")
+        if self.keyframes[-1] >= len(self.ids):
+            raise ValueError(f"{self.session_id}: a keyframe lies beyond the ids")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardFile:
+    """One file of a split, with what is needed to tell whether it is still the same."""
+
+    name: str
+    num_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitSummary:
+    """What was written for one split."""
+
+    num_sessions: int
+    num_ids: int
+    num_keyframes: int
+    num_events: int
+    shards: tuple[ShardFile, ...]
+
+
+class SplitWriter:
+    """Writes the sessions of one split, in the order given, in memory bounded by one record batch.
+
+    Until `close` has returned there is no `state.json`, so an unfinished split cannot be opened.
+    """
+
+    def __init__(self, directory: Path, split: str, *, max_shard_bytes: int = 512 << 20) -> None:
+        """Start a split.
+
+        Args:
+            directory: The corpus folder; the split is written below it.
+            split: One of SPLITS.
+            max_shard_bytes: A new file is begun once this many bytes of ids are in the last.
+        """
+        self._folder = directory / split
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._split = split
+        self._max_shard_bytes = max_shard_bytes
+        self._rows: list[SessionRow] = []
+        self._num_pending_ids = 0
+        self._shards: list[ShardFile] = []
+        self._sink: Any = None
+        self._stream: Any = None
+        self._shard_bytes = 0
+        self._totals = {"num_sessions": 0, "num_ids": 0, "num_keyframes": 0, "num_events": 0}
+
+    def append(self, row: SessionRow) -> None:
+        """Add one session."""
+        if row.split != self._split:
+            raise ValueError(f"{row.session_id} is of {row.split}, not {self._split}")
+        self._rows.append(row)
+        self._num_pending_ids += len(row.ids)
+        self._totals["num_sessions"] += 1
+        self._totals["num_ids"] += len(row.ids)
+        self._totals["num_keyframes"] += len(row.keyframes)
+        self._totals["num_events"] += row.num_events
+        if self._num_pending_ids >= _MAX_BATCH_IDS or len(self._rows) >= _MAX_BATCH_ROWS:
+            self._write_batch()
+
+    def close(self) -> SplitSummary:
+        """Write what is pending and the two files that complete the split."""
+        # An empty split gets one empty shard: every reader then needs one case only.
+        if self._rows or not self._shards:
+            self._write_batch()
+        self._finish_shard()
+        self._write_dataset_files()
+        return SplitSummary(**self._totals, shards=tuple(self._shards))
+
+    def abort(self) -> None:
+        """Let go of the open file; what was written stays without `state.json`."""
+        if self._sink is not None:
+            self._sink.close()
+            self._sink = None
+
+    @property
+    def _temporary(self) -> Path:
+        return self._folder / f".data-{len(self._shards):05d}.arrow.tmp"
+
+    def _write_batch(self) -> None:
+        if self._sink is None:
+            self._sink = pa.OSFile(str(self._temporary), "wb")
+            self._stream = pa.ipc.new_stream(self._sink, SCHEMA)
+            self._shard_bytes = 0
+        self._stream.write_batch(_batch_of(self._rows))
+        self._shard_bytes += 2 * self._num_pending_ids
+        self._rows, self._num_pending_ids = [], 0
+        if self._shard_bytes >= self._max_shard_bytes:
+            self._finish_shard()
+
+    def _finish_shard(self) -> None:
+        if self._sink is None:
+            return
+        self._stream.close()
+        self._sink.close()
+        self._sink = None
+        temporary = self._temporary
+        sync_file(temporary)
+        name = f"data-{len(self._shards):05d}.arrow"
+        with temporary.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        num_bytes = temporary.stat().st_size
+        temporary.replace(self._folder / name)
+        sync_folder(self._folder)
+        self._shards.append(ShardFile(name=name, num_bytes=num_bytes, sha256=sha256))
+
+    def _write_dataset_files(self) -> None:
+        # Imported here: loader workers and `--help` should not pay the second it takes.
+        from datasets import DatasetInfo, Features
+
+        info = DatasetInfo(features=Features.from_arrow_schema(SCHEMA))
+        info.write_to_directory(str(self._folder))
+        sync_file(self._folder / "dataset_info.json")
+        digest = hashlib.sha256("".join(shard.sha256 for shard in self._shards).encode())
+        state: dict[str, Any] = {
+            "_data_files": [{"filename": shard.name} for shard in self._shards],
+            "_fingerprint": digest.hexdigest()[:16],
+            "_format_columns": None,
+            "_format_kwargs": {},
+            "_format_type": None,
+            "_output_all_columns": False,
+            "_split": self._split,
+        }
+        write_text_atomically(self._folder / _STATE_FILE, json.dumps(state, indent=2) + "\n")
+
+
+def write_split(
+    directory: Path, split: str, rows: Iterable[SessionRow], *, max_shard_bytes: int = 512 << 20
+) -> SplitSummary:
+    """Write one split of a corpus folder and return what was written.
+
+    Args:
+        directory: The corpus folder; the split is written below it.
+        split: One of SPLITS.
+        rows: The sessions, in the order in which they are to be numbered; consumed lazily.
+        max_shard_bytes: A new file is begun once this many bytes of ids are in the last.
+    """
+    writer = SplitWriter(directory, split, max_shard_bytes=max_shard_bytes)
+    try:
+        for row in rows:
+            writer.append(row)
+    except BaseException:
+        writer.abort()
+        raise
+    return writer.close()
+
+
+class _Chunk(NamedTuple):
+    """Zero-copy numpy views of one record batch."""
+
+    batch: Any
+    id_offsets: npt.NDArray[np.int64]
+    ids: npt.NDArray[np.uint16]
+    keyframe_offsets: npt.NDArray[np.int64]
+    keyframes: npt.NDArray[np.uint32]
+
+
+class SplitTable:
+    """The sessions of one split, memory-mapped: opening reads no ids, and a slice copies none.
+
+    Pickles as its path, so that a loader worker opens the files itself.
+    """
+
+    def __init__(self, corpus_dir: Path, split: str) -> None:
+        """Map the split's files; see `open`."""
+        self.corpus_dir = corpus_dir
+        self.split = split
+        self._chunks: list[_Chunk] = []
+        self._first_rows = [0]
+        for name in _shard_names(corpus_dir / split):
+            for batch in _mapped_batches(corpus_dir / split / name):
+                self._chunks.append(_chunk_of(batch))
+                self._first_rows.append(self._first_rows[-1] + batch.num_rows)
+
+    @classmethod
+    def open(cls, corpus_dir: Path | str, split: str) -> SplitTable:
+        """Return the split of a corpus folder, ready to be read.
+
+        Raises:
+            DataError: The split is missing, incomplete or damaged; says where and what to do.
+        """
+        return cls(Path(corpus_dir), split)
+
+    def __len__(self) -> int:
+        return self._first_rows[-1]
+
+    def __repr__(self) -> str:
+        return f"SplitTable({str(self.corpus_dir)!r}, {self.split!r}, {len(self)} sessions)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SplitTable, (self.corpus_dir, self.split)
+
+    def ids(self, session: int) -> npt.NDArray[np.uint16]:
+        """Return (n,) uint16: all ids of a session, a read-only view of the file."""
+        chunk, row = self._locate(session)
+        return chunk.ids[chunk.id_offsets[row] : chunk.id_offsets[row + 1]]
+
+    def keyframes(self, session: int) -> npt.NDArray[np.uint32]:
+        """Return (k,) uint32: the offsets into `ids(session)` at which a window may start."""
+        chunk, row = self._locate(session)
+        return chunk.keyframes[chunk.keyframe_offsets[row] : chunk.keyframe_offsets[row + 1]]
+
+    def session_id(self, session: int) -> str:
+        """Return the stable name of a session."""
+        return str(self._scalar(session, "session_id"))
+
+    def group(self, session: int) -> str:
+        """Return what the split keeps together with this session."""
+        return str(self._scalar(session, "group"))
+
+    def sha256(self, session: int) -> str:
+        """Return the hash of the session's bytes as they were recorded."""
+        return str(self._scalar(session, "sha256"))
+
+    def times_ms(self, session: int) -> tuple[float, float]:
+        """Return the times of the earliest and the latest event, milliseconds since 1970."""
+        return float(self._scalar(session, "start_ms")), float(self._scalar(session, "end_ms"))
+
+    @cached_property
+    def id_stops(self) -> npt.NDArray[np.int64]:
+        """(N,) int64: the number of ids in the sessions up to and including each one."""
+        lengths = [np.diff(chunk.id_offsets) for chunk in self._chunks]
+        return np.cumsum(np.concatenate([np.zeros(0, np.int64), *lengths]), dtype=np.int64)
+
+    @property
+    def num_ids(self) -> int:
+        """Number of ids in all sessions together."""
+        return sum(int(chunk.id_offsets[-1] - chunk.id_offsets[0]) for chunk in self._chunks)
+
+    def _locate(self, session: int) -> tuple[_Chunk, int]:
+        if not 0 <= session < len(self):
+            raise IndexError(f"session {session} of {len(self)}")
+        number = bisect_right(self._first_rows, session) - 1
+        return self._chunks[number], session - self._first_rows[number]
+
+    def _scalar(self, session: int, column: str) -> Any:
+        chunk, row = self._locate(session)
+        return chunk.batch.column(column)[row].as_py()
+
+
+def _batch_of(rows: list[SessionRow]) -> Any:
+    """Return the rows as one record batch; ids and keyframes are joined once, not row by row."""
+    columns: list[Any] = []
+    for field in SCHEMA:
+        values = [getattr(row, field.name) for row in rows]
+        if field.name in ("ids", "keyframes"):
+            dtype = np.uint16 if field.name == "ids" else np.uint32
+            offsets = np.zeros(len(rows) + 1, np.int64)
+            np.cumsum([len(value) for value in values], out=offsets[1:])
+            flat = np.concatenate([np.zeros(0, dtype), *values], dtype=dtype, casting="safe")
+            columns.append(pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(flat)))
+        else:
+            columns.append(pa.array(values, type=field.type))
+    return pa.record_batch(columns, schema=SCHEMA)
+
+
+def _shard_names(folder: Path) -> list[str]:
+    try:
+        state = json.loads((folder / _STATE_FILE).read_text(encoding="utf-8"))
+        return [str(entry["filename"]) for entry in state["_data_files"]]
+    except FileNotFoundError:
+        raise DataError(
+            f"{folder} holds no complete split ({_STATE_FILE} is missing); "
+            "prepare it with: python -m data_prep prepare INPUT... --output DIR"
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{folder / _STATE_FILE} is damaged ({type(error).__name__}); "
+            "prepare the corpus again with --overwrite"
+        ) from None
+
+
+def _mapped_batches(path: Path) -> list[Any]:
+    try:
+        reader = pa.ipc.open_stream(pa.memory_map(str(path)))
+        batches = list(reader)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(
+            f"{path} is missing or damaged ({error}); prepare the corpus again with --overwrite"
+        ) from None
+    if not reader.schema.equals(SCHEMA):
+        raise DataError(f"{path} was written by another version; prepare the corpus again")
+    return [batch for batch in batches if batch.num_rows > 0]
+
+
+def _chunk_of(batch: Any) -> _Chunk:
+    ids, keyframes = batch.column("ids"), batch.column("keyframes")
+    return _Chunk(
+        batch=batch,
+        id_offsets=ids.offsets.to_numpy(zero_copy_only=True),
+        ids=ids.values.to_numpy(zero_copy_only=True),
+        keyframe_offsets=keyframes.offsets.to_numpy(zero_copy_only=True),
+        keyframes=keyframes.values.to_numpy(zero_copy_only=True),
+    )
