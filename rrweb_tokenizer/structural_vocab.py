@@ -54,7 +54,7 @@ TEXT_GROUP: Final = "text"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """A run of structural tokens of one kind: ids `start <= id < stop`, in the order of `tokens`."""
+    """A run of structural tokens of one kind: `tokens` have ids `start <= id < stop`, in order."""
 
     name: str
     start: int

@@ -1,0 +1,575 @@
+"""rrweb's enums, and its events as msgspec Structs: the schema, the validator and the parser.
+
+The only place that trusts no field. Member names follow rrweb's own types (rrweb 2.1.0,
+`@rrweb/types`); members that rrweb may add later are tolerated, whole events that are unknown
+become `UnknownEvent`, and events that break the schema are counted, not raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct, field
+
+__all__ = [
+    "AdoptedStyleSheetData",
+    "AssetEvent",
+    "CanvasContext",
+    "CanvasMutationData",
+    "CustomElementData",
+    "CustomEvent",
+    "DecodedEvents",
+    "DomContentLoadedEvent",
+    "DragData",
+    "Event",
+    "EventType",
+    "FontData",
+    "FullSnapshotEvent",
+    "IncrementalEvent",
+    "IncrementalSource",
+    "InputData",
+    "LoadEvent",
+    "LogData",
+    "MediaInteractionData",
+    "MediaInteractions",
+    "MetaEvent",
+    "MouseInteractionData",
+    "MouseInteractions",
+    "MouseMoveData",
+    "MovesData",
+    "MutationData",
+    "Node",
+    "NodeType",
+    "PluginEvent",
+    "PointerTypes",
+    "Position",
+    "ScrollData",
+    "SelectionData",
+    "StyleDeclarationData",
+    "StyleSheetRuleData",
+    "TouchMoveData",
+    "UnknownEvent",
+    "ViewportResizeData",
+    "decode_events",
+]
+
+
+class EventType(IntEnum):
+    """rrweb's `EventType`."""
+
+    DomContentLoaded = 0
+    Load = 1
+    FullSnapshot = 2
+    IncrementalSnapshot = 3
+    Meta = 4
+    Custom = 5
+    Plugin = 6
+    Asset = 7
+
+
+class IncrementalSource(IntEnum):
+    """rrweb's `IncrementalSource`."""
+
+    Mutation = 0
+    MouseMove = 1
+    MouseInteraction = 2
+    Scroll = 3
+    ViewportResize = 4
+    Input = 5
+    TouchMove = 6
+    MediaInteraction = 7
+    StyleSheetRule = 8
+    CanvasMutation = 9
+    Font = 10
+    Log = 11
+    Drag = 12
+    StyleDeclaration = 13
+    Selection = 14
+    AdoptedStyleSheet = 15
+    CustomElement = 16
+
+
+class MouseInteractions(IntEnum):
+    """rrweb's `MouseInteractions`."""
+
+    MouseUp = 0
+    MouseDown = 1
+    Click = 2
+    ContextMenu = 3
+    DblClick = 4
+    Focus = 5
+    Blur = 6
+    TouchStart = 7
+    TouchMove_Departed = 8
+    TouchEnd = 9
+    TouchCancel = 10
+
+
+class PointerTypes(IntEnum):
+    """rrweb's `PointerTypes`."""
+
+    Mouse = 0
+    Pen = 1
+    Touch = 2
+
+
+class MediaInteractions(IntEnum):
+    """rrweb's `MediaInteractions`."""
+
+    Play = 0
+    Pause = 1
+    Seeked = 2
+    VolumeChange = 3
+    RateChange = 4
+
+
+class CanvasContext(IntEnum):
+    """rrweb's `CanvasContext`."""
+
+    D2 = 0
+    WebGL = 1
+    WebGL2 = 2
+
+
+class NodeType(IntEnum):
+    """rrweb-snapshot's `NodeType`."""
+
+    Document = 0
+    DocumentType = 1
+    Element = 2
+    Text = 3
+    CDATA = 4
+    Comment = 5
+
+
+class Node(Struct, rename="camel"):
+    """A serialised DOM node, its children within. The mirror keeps these very objects."""
+
+    type: int
+    id: int
+    tag_name: str = ""
+    attributes: dict[str, Any] = field(default_factory=dict)
+    child_nodes: list[Node] = field(default_factory=list)
+    text_content: str | None = None
+    is_svg: bool = field(default=False, name="isSVG")
+    is_shadow: bool = False
+    is_shadow_host: bool = False
+    need_block: bool = False
+
+
+class Position(Struct, rename="camel"):
+    """One position of a batch of moves; `time_offset` (ms, usually <= 0) counts from the event."""
+
+    x: float
+    y: float
+    id: int = 0
+    time_offset: float = 0.0
+
+
+class AddedNode(Struct, rename="camel"):
+    """A node added below `parent_id`, before `next_id` (None: as the last child)."""
+
+    parent_id: int
+    node: Node
+    next_id: int | None = None
+    previous_id: int | None = None
+
+
+class RemovedNode(Struct, rename="camel"):
+    """A node taken out of the document, with all below it."""
+
+    id: int
+    parent_id: int | None = None
+
+
+class ChangedAttributes(Struct):
+    """New attribute values of a node; None removes one, `style` may be an object of properties."""
+
+    id: int
+    attributes: dict[str, Any]
+
+
+class ChangedText(Struct):
+    """A text node's new text."""
+
+    id: int
+    value: str | None = None
+
+
+class _Data(Struct, tag_field="source", rename="camel"):
+    """Base of the `data` of incremental events."""
+
+
+class MutationData(_Data, tag=0):
+    """Changes of the DOM; applied in the order removes, adds, texts, attributes."""
+
+    adds: list[AddedNode] = field(default_factory=list)
+    removes: list[RemovedNode] = field(default_factory=list)
+    texts: list[ChangedText] = field(default_factory=list)
+    attributes: list[ChangedAttributes] = field(default_factory=list)
+    is_attach_iframe: bool = False
+
+
+class MovesData(_Data):
+    """Base of the three batches of positions."""
+
+    positions: list[Position] = field(default_factory=list)
+
+
+class MouseMoveData(MovesData, tag=1):
+    """Positions of the mouse."""
+
+
+class MouseInteractionData(_Data, tag=2):
+    """A click, focus, touch or the like."""
+
+    type: int
+    id: int
+    x: float | None = None
+    y: float | None = None
+    pointer_type: int | None = None
+
+
+class ScrollData(_Data, tag=3):
+    """The scroll offset of a node (the document's id for the page), px."""
+
+    id: int
+    x: float
+    y: float
+
+
+class ViewportResizeData(_Data, tag=4):
+    """The viewport's new size, px."""
+
+    width: float
+    height: float
+
+
+class InputData(_Data, tag=5):
+    """The new value or state of a form field."""
+
+    id: int
+    text: str = ""
+    is_checked: bool = False
+    user_triggered: bool | None = None
+
+
+class TouchMoveData(MovesData, tag=6):
+    """Positions of a finger."""
+
+
+class MediaInteractionData(_Data, tag=7):
+    """Play, pause, seek, volume or rate of a media element."""
+
+    type: int
+    id: int
+    current_time: float | None = None
+    volume: float | None = None
+    muted: bool | None = None
+    playback_rate: float | None = None
+
+
+class StyleSheetRuleData(_Data, tag=8):
+    """CSS rules added, removed or replaced; their text is never read."""
+
+    id: int | None = None
+    style_id: int | None = None
+    adds: list[msgspec.Raw] | None = None
+    removes: list[msgspec.Raw] | None = None
+    replace: str | None = None
+    replace_sync: str | None = None
+
+
+class CanvasMutationData(_Data, tag=9):
+    """Drawing commands; only their number is read."""
+
+    id: int
+    type: int = 0
+    commands: list[msgspec.Raw] | None = None
+
+
+class FontData(_Data, tag=10):
+    """A font face was loaded."""
+
+    family: str = ""
+
+
+class LogData(_Data, tag=11):
+    """A console message in the form of old recorders."""
+
+    level: str = ""
+
+
+class DragData(MovesData, tag=12):
+    """Positions of the mouse while something is dragged."""
+
+
+class StyleProperty(Struct):
+    """A CSS property set or removed by a script."""
+
+    property: str = ""
+
+
+class StyleDeclarationData(_Data, tag=13):
+    """One declaration of a style rule changed."""
+
+    id: int | None = None
+    style_id: int | None = None
+    set: StyleProperty | None = None
+    remove: StyleProperty | None = None
+
+
+class SelectionRange(Struct, rename="camel"):
+    """A selected range between two nodes; offsets count characters."""
+
+    start: int
+    end: int
+    start_offset: int = 0
+    end_offset: int = 0
+
+
+class SelectionData(_Data, tag=14):
+    """What is selected; an empty list clears the selection."""
+
+    ranges: list[SelectionRange] = field(default_factory=list)
+
+
+class AdoptedStyleSheetData(_Data, tag=15):
+    """Constructed style sheets adopted by a document or shadow root."""
+
+    id: int
+    style_ids: list[int] = field(default_factory=list)
+
+
+class CustomElementDefinition(Struct):
+    """The name under which a custom element was defined."""
+
+    name: str = ""
+
+
+class CustomElementData(_Data, tag=16):
+    """A custom element was defined."""
+
+    define: CustomElementDefinition | None = None
+
+
+IncrementalData = (
+    MutationData
+    | MouseMoveData
+    | MouseInteractionData
+    | ScrollData
+    | ViewportResizeData
+    | InputData
+    | TouchMoveData
+    | MediaInteractionData
+    | StyleSheetRuleData
+    | CanvasMutationData
+    | FontData
+    | LogData
+    | DragData
+    | StyleDeclarationData
+    | SelectionData
+    | AdoptedStyleSheetData
+    | CustomElementData
+)
+
+
+class Offset(Struct):
+    """A scroll offset, px."""
+
+    top: float = 0.0
+    left: float = 0.0
+
+
+class SnapshotData(Struct, rename="camel"):
+    """The whole document."""
+
+    node: Node
+    initial_offset: Offset = field(default_factory=Offset)
+
+
+class MetaData(Struct):
+    """Page address and viewport (px)."""
+
+    href: str = ""
+    width: float = 0.0
+    height: float = 0.0
+
+
+class CustomData(Struct):
+    """What the page's own code recorded."""
+
+    tag: str = ""
+    payload: Any = None
+
+
+class PluginData(Struct):
+    """What an rrweb plugin recorded."""
+
+    plugin: str = ""
+    payload: Any = None
+
+
+class _Event(Struct, tag_field="type"):
+    """Base of all events; `timestamp` is epoch ms, None where the recording has none."""
+
+    timestamp: float | None = None
+
+
+class DomContentLoadedEvent(_Event, tag=0):
+    """The document was parsed."""
+
+
+class LoadEvent(_Event, tag=1):
+    """The page was loaded."""
+
+
+class FullSnapshotEvent(_Event, tag=2, kw_only=True):
+    """The whole document as it stands."""
+
+    data: SnapshotData
+
+
+class IncrementalEvent(_Event, tag=3, kw_only=True):
+    """One change or one action."""
+
+    data: IncrementalData
+
+
+class MetaEvent(_Event, tag=4, kw_only=True):
+    """A page view."""
+
+    data: MetaData
+
+
+class CustomEvent(_Event, tag=5, kw_only=True):
+    """An event of the page's own."""
+
+    data: CustomData
+
+
+class PluginEvent(_Event, tag=6, kw_only=True):
+    """An event of an rrweb plugin."""
+
+    data: PluginData
+
+
+class AssetEvent(_Event, tag=7):
+    """An asset recorded apart; its bytes are never read."""
+
+
+class UnknownEvent(Struct):
+    """An event whose type, or whose incremental source, rrweb 2.1.0 does not know."""
+
+    timestamp: float | None
+    event_type: int
+
+
+KnownEvent = (
+    DomContentLoadedEvent
+    | LoadEvent
+    | FullSnapshotEvent
+    | IncrementalEvent
+    | MetaEvent
+    | CustomEvent
+    | PluginEvent
+    | AssetEvent
+)
+Event = KnownEvent | UnknownEvent
+
+
+class _Source(Struct):
+    source: int | None = None
+
+
+class _Shell(Struct):
+    """The least that makes an event: its type."""
+
+    type: int
+    timestamp: float | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodedEvents:
+    """The events of a recording in file order, and what did not become one.
+
+    Attributes:
+        events: typed events.
+        num_rejected: members of the event list that are no events.
+        first_error: why the first of them is none; None when all are.
+    """
+
+    events: list[Event]
+    num_rejected: int = 0
+    first_error: str | None = None
+
+
+_decode_whole: Final = msgspec.json.Decoder(list[KnownEvent]).decode
+_decode_one: Final = msgspec.json.Decoder(KnownEvent, strict=False).decode
+_decode_shell: Final = msgspec.json.Decoder(_Shell, strict=False).decode
+_decode_source: Final = msgspec.json.Decoder(_Source, strict=False).decode
+_decode_raw_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def decode_events(parts: Iterable[bytes]) -> DecodedEvents:
+    """Decodes JSON texts, each a list of events or one event, into typed events.
+
+    A list that is valid throughout is decoded in one call; only a list with a stranger in it is
+    gone through event by event.
+    """
+    events: list[Event] = []
+    errors: list[str] = []
+    num_rejected = 0
+    for part in parts:
+        is_list = part.lstrip()[:1] == b"["
+        try:
+            if is_list:
+                events.extend(_decode_whole(part))
+                continue
+        except (msgspec.DecodeError, RecursionError, UnicodeError):
+            is_list = True
+        try:
+            raw_events = _decode_raw_list(part) if is_list else [part]
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            raw_events = []
+            num_rejected += 1
+            errors.append(_reason(error))
+        for number, raw in enumerate(raw_events):
+            event = _decode_leniently(bytes(raw))
+            if isinstance(event, str):
+                num_rejected += 1
+                if not errors:
+                    errors.append(f"event {number}: {event}")
+            else:
+                events.append(event)
+    return DecodedEvents(
+        events=events, num_rejected=num_rejected, first_error=errors[0] if errors else None
+    )
+
+
+def _decode_leniently(raw: bytes) -> Event | str:
+    """One event, or the reason why it is none."""
+    try:
+        return _decode_one(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        reason = _reason(error)
+    try:
+        shell = _decode_shell(raw)
+        if shell.type not in EventType.__members__.values():
+            return UnknownEvent(timestamp=shell.timestamp, event_type=shell.type)
+        if shell.type == EventType.IncrementalSnapshot:
+            source = _decode_source(shell.data).source
+            if source is not None and source not in IncrementalSource.__members__.values():
+                return UnknownEvent(timestamp=shell.timestamp, event_type=shell.type)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return reason
+    return reason
+
+
+def _reason(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
