@@ -1,0 +1,55 @@
+"""Search of one text for the kinds of personal data in `kinds.KINDS`."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from rrweb_tokenizer.kinds import HINTS, KINDS
+from rrweb_tokenizer.value_classes import Kind, ValueClass
+
+__all__ = ["has_hint", "replace_kinds"]
+
+_ANY_HINT: Final = re.compile(r"[\d@]|://|\?|(?i:www\.|%40|[\[(] ?at ?[\])])|[\w+/=<-]{16}")
+
+
+def has_hint(text: str) -> bool:
+    """Whether a text shows any sign of personal data; without one no pattern can match."""
+    return _ANY_HINT.search(text) is not None
+
+
+def replace_kinds(text: str) -> list[str | ValueClass]:
+    """The segments that are left and the value classes found, after one pass over the kinds.
+
+    Every kind searches what the kinds before it left. Segments are stripped and never empty.
+    """
+    if not has_hint(text):
+        return [text] if text else []
+    hints = {name for name, pattern in HINTS.items() if pattern.search(text)}
+    parts: list[str | ValueClass] = [text]
+    for kind in KINDS:
+        if hints.issuperset(kind.hints):
+            parts = [
+                piece
+                for part in parts
+                for piece in ([part] if isinstance(part, ValueClass) else _split(part, kind))
+            ]
+    return parts
+
+
+def _split(text: str, kind: Kind) -> list[str | ValueClass]:
+    parts: list[str | ValueClass] = []
+    place = 0
+    for match in kind.pattern.finditer(text):
+        start, stop = match.span("v" if "v" in kind.pattern.groupindex else 0)
+        if kind.check is not None:
+            stop = start + kind.check(text[start:stop])
+        if stop <= start or start < place:
+            continue
+        if segment := text[place:start].strip():
+            parts.append(segment)
+        parts.append(kind.value_class)
+        place = stop
+    if segment := text[place:].strip():
+        parts.append(segment)
+    return parts
