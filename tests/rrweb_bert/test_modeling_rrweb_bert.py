@@ -207,6 +207,7 @@ def test_checkpoint_loads_in_a_process_without_our_code(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # raised inside torch's own compiler
 def test_compiled_layers_keep_keys_and_loss():
     ours, stock = twins()
     keys = list(ours.state_dict())

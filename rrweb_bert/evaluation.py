@@ -1,0 +1,113 @@
+"""Masked-language-model loss of a fixed set of windows, overall and by kind of token.
+
+The sums run over masked positions in float64, so that the result does not depend on how the windows
+fall into batches, and two evaluations differ only when the model does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from rrweb_tokenizer.structural_vocab import GROUPS, TEXT_GROUP, VOCAB_SIZE
+
+__all__ = ["KINDS", "LossSums", "kind_table", "perplexity", "sum_losses"]
+
+KINDS: Final = ("head", "time", "place", "target", "tag", "attribute", "text", "value")
+
+# Kind -> the structural groups in it; together with text they cover the vocabulary.
+_GROUPS_OF_KIND: Final[dict[str, str]] = {
+    "head": "special,context,EventType,IncrementalSource,MouseInteractions,PointerTypes,"
+    "MediaInteractions,CanvasContext,mutation,console and network,reserved",
+    "time": "time delta,elapsed",
+    "place": "x,y,direction,distance,scroll,scroll depth,viewport",
+    "target": "reference,depth,sibling",
+    "tag": "NodeType,tree,tag,svg tag,input type,role",
+    "attribute": "attribute,boolean,style change,resource",
+    "text": TEXT_GROUP,
+    "value": "count,value class,edit and page state",
+}
+
+
+class _MaskedLM(Protocol):
+    def masked_losses(
+        self, input_ids: Tensor, labels: Tensor, attention_mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]: ...
+
+
+def perplexity(loss: float) -> float:
+    """The exponential of a mean loss in nats, infinite where it would overflow."""
+    return math.exp(loss) if loss < 700 else math.inf
+
+
+def kind_table(device: torch.device | str = "cpu") -> Tensor:
+    """The index into `KINDS` of every id, (12520,) int64."""
+    kind_of_group = {
+        group: kind
+        for kind, groups in enumerate(_GROUPS_OF_KIND.values())
+        for group in groups.split(",")
+    }
+    table = torch.full((VOCAB_SIZE,), kind_of_group[TEXT_GROUP], dtype=torch.int64)
+    for group in GROUPS:
+        table[group.start : group.stop] = kind_of_group[group.name]
+    return table.to(device)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossSums:
+    """Summed loss and number of masked positions of each kind, both (8,) float64 in `KINDS` order.
+
+    `num_windows` is how many windows they come from.
+    """
+
+    losses: Tensor
+    counts: Tensor
+    num_windows: int
+
+    def metrics(self) -> dict[str, float]:
+        """`loss`, `perplexity` and `loss_<kind>` of the kinds that occurred."""
+        losses, counts = self.losses.tolist(), self.counts.tolist()
+        total = sum(losses) / max(1.0, sum(counts))
+        metrics = {"loss": total, "perplexity": perplexity(total)}
+        for kind, loss, count in zip(KINDS, losses, counts, strict=True):
+            if count:
+                metrics[f"loss_{kind}"] = loss / count
+        return metrics
+
+
+def sum_losses(
+    model: _MaskedLM,
+    batches: Iterable[dict[str, Any]],
+    *,
+    device: torch.device,
+    autocast: Callable[[], AbstractContextManager[Any]],
+) -> LossSums:
+    """Sum the losses of `model` (in evaluation mode) over `batches` of the collator.
+
+    Args:
+        model: has `masked_losses(input_ids, labels, attention_mask)`.
+        batches: with `input_ids`, `labels` and perhaps `attention_mask`, on any device.
+        device: where the model is.
+        autocast: makes the context in which the model runs.
+    """
+    kinds = kind_table(device)
+    losses = torch.zeros(len(KINDS), dtype=torch.float64, device=device)
+    counts = torch.zeros_like(losses)
+    num_windows = 0
+    for batch in batches:
+        on_device = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+        with autocast():
+            each, targets = model.masked_losses(**on_device)
+        # A product, since adding by index is not deterministic on GPUs.
+        is_kind = one_hot(kinds[targets], len(KINDS)).double()
+        losses += each.double() @ is_kind
+        counts += is_kind.sum(0)
+        num_windows += len(batch["input_ids"])
+    return LossSums(losses=losses, counts=counts, num_windows=num_windows)

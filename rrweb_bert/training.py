@@ -1,0 +1,297 @@
+"""RRWebTrainer: transformers' Trainer, overridden in one named place for each thing it gets wrong.
+
+| override | why | shown by |
+|---|---|---|
+| `get_train_dataloader`, `get_eval_dataloader` | accelerate would let rank 0 load for all, or deal out samples in an order that depends on the workers | `test_weights_are_the_same_for_any_number_of_workers` |
+| `evaluation_loop` | the stock mean of batch means depends on the batches; losses by kind of token | `test_evaluation_does_not_depend_on_the_batch_size` |
+| `create_scheduler` | restarts of growing length | `test_schedule.py` |
+| `get_batch_samples` | measures the wait for data; a stream that ends early must not start over | `test_a_stream_that_ends_early_stops_the_run` |
+| `training_step`, `log` | a loss that is no number stops the run | `test_a_loss_that_is_no_number_stops_the_run` |
+| `floating_point_ops` | counts all parameters anew each step, 1.6 ms | |
+| `_save_checkpoint` | saves nothing after a bad loss; adds `metrics.json` | |
+"""  # noqa: E501 - a table
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from accelerate.data_loader import prepare_data_loader
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader, IterableDataset
+from transformers import PrinterCallback, ProgressCallback, SchedulerType, Trainer, TrainerState
+from transformers.trainer_utils import EvalLoopOutput
+
+from .arguments import RRWebTrainingArguments
+from .callbacks import LogLines, PaceMeter, ProgressBar, RunCallback, gpu_memory_peak_gib, say
+from .collator import RRWebDataCollator
+from .evaluation import perplexity, sum_losses
+from .history import TrainingHistory
+from .modeling_rrweb_bert import RRWebBertForMaskedLM
+from .run_record import write_atomically
+from .schedule import cosine_with_warm_restarts
+
+__all__ = ["MAX_RESTART_EPOCHS", "RRWebTrainer", "TrainingStoppedError"]
+
+MAX_RESTART_EPOCHS = 10.0
+METRICS_FILE = "metrics.json"
+
+
+class TrainingStoppedError(RuntimeError):
+    """Training cannot go on; the message says at which step and what to try."""
+
+
+class _RankSlice(IterableDataset[dict[str, Any]]):
+    """The samples of one process out of a stream whose shards are batches of all processes."""
+
+    def __init__(self, stream: Any, *, batch_size: int, rank: int, world_size: int) -> None:
+        self._stream = stream
+        self._batch_size, self._rank, self._world_size = batch_size, rank, world_size
+        self.num_shards: int = stream.num_shards
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for sample in self._stream:
+            if sample["sample_index"] // self._batch_size % self._world_size == self._rank:
+                yield sample
+
+
+class RRWebTrainer(Trainer):  # type: ignore[misc]
+    """Trains an `RRWebBertForMaskedLM` on a window stream, exactly resumable.
+
+    Args:
+        model: the model, in any state.
+        args: `max_steps` set, since a stream has no length.
+        train_dataset: `window_stream` from the first sample still to train on; its shards are
+            batches of all processes together.
+        eval_dataset: `evaluation_stream`, cut the same way.
+        data_collator: for training.
+        eval_collator: for evaluation, with its own fixed mask seed.
+        history: log rows so far.
+        samples_per_epoch: windows in an epoch.
+        checkpoint: folder to resume from; pass it to `train` too.
+        **kwargs: anything else that `Trainer` takes.
+    """
+
+    args: RRWebTrainingArguments
+    model: RRWebBertForMaskedLM
+    state: TrainerState
+    lr_scheduler: LRScheduler | None
+
+    def __init__(
+        self,
+        *,
+        model: RRWebBertForMaskedLM,
+        args: RRWebTrainingArguments,
+        train_dataset: Any,
+        eval_dataset: Any,
+        data_collator: RRWebDataCollator,
+        eval_collator: RRWebDataCollator,
+        history: TrainingHistory,
+        samples_per_epoch: int,
+        checkpoint: Path | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=train_dataset,
+            eval_dataset=eval_dataset,
+            data_collator=data_collator,
+            **kwargs,
+        )
+        self.eval_collator = eval_collator
+        self.history = history
+        self.pace = PaceMeter()
+        self._flops_per_token: int | None = None
+        self._num_overflows_seen = 0
+        windows_per_step = (
+            args.per_device_train_batch_size * args.world_size * args.gradient_accumulation_steps
+        )
+        self.num_epochs = args.max_steps * windows_per_step / samples_per_epoch
+        for stock in (PrinterCallback, ProgressCallback):
+            self.remove_callback(stock)
+        self.add_callback(LogLines() if args.disable_tqdm else ProgressBar())
+        self.add_callback(
+            RunCallback(
+                self,
+                history,
+                windows_per_step=windows_per_step,
+                samples_per_epoch=samples_per_epoch,
+                checkpoint=checkpoint,
+            )
+        )
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """The training stream, each process its own part, nothing dispatched."""
+        return self._loader(
+            self.train_dataset, self.args.per_device_train_batch_size, self.data_collator
+        )
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
+        """The evaluation stream with its own masks."""
+        stream = self.eval_dataset if eval_dataset is None else eval_dataset
+        return self._loader(stream, self.args.per_device_eval_batch_size, self.eval_collator)
+
+    def _loader(self, stream: Any, batch_size: int, collator: Any) -> DataLoader[Any]:
+        args = self.args
+        num_workers = min(args.dataloader_num_workers, stream.num_shards)
+        if args.world_size > 1:
+            stream = _RankSlice(
+                stream,
+                batch_size=batch_size,
+                rank=args.process_index,
+                world_size=args.world_size,
+            )
+        loader: DataLoader[Any] = DataLoader(
+            stream,
+            batch_size=batch_size,
+            collate_fn=collator,
+            num_workers=num_workers,
+            pin_memory=args.dataloader_pin_memory,
+            persistent_workers=args.dataloader_persistent_workers and num_workers > 0,
+            prefetch_factor=args.dataloader_prefetch_factor if num_workers else None,
+            multiprocessing_context=args.dataloader_multiprocessing_context,
+        )
+        prepared: DataLoader[Any] = prepare_data_loader(
+            loader,
+            device=args.device,
+            num_processes=1,
+            process_index=0,
+            put_on_device=True,
+            dispatch_batches=False,
+            non_blocking=args.device.type == "cuda",
+        )
+        return prepared
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: Optimizer | None = None
+    ) -> LRScheduler:
+        """Cosine with restarts of growing length; any other schedule is transformers' own."""
+        is_ours = self.args.lr_scheduler_type == SchedulerType.COSINE_WITH_RESTARTS
+        if self.lr_scheduler is None and is_ours and not self.args.lr_scheduler_kwargs:
+            first = self.args.restart_epochs
+            epochs = min(MAX_RESTART_EPOCHS, self.num_epochs) if first == "auto" else float(first)
+            self.lr_scheduler = cosine_with_warm_restarts(
+                self.optimizer if optimizer is None else optimizer,
+                num_warmup_steps=self.args.get_warmup_steps(num_training_steps),
+                num_training_steps=num_training_steps,
+                length_in_cycles=self.num_epochs / epochs,
+                multiplier=self.args.restart_multiplier,
+            )
+            self._created_lr_scheduler = True
+        scheduler: LRScheduler = super().create_scheduler(num_training_steps, optimizer)
+        return scheduler
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> tuple[list[Any], Any]:
+        """The next batches, with the time they took counted as waiting for data."""
+        with self.pace.wait():
+            batches, num_items = super().get_batch_samples(*args, **kwargs)
+        if not batches:
+            raise TrainingStoppedError(
+                f"the window stream ended after step {self.state.global_step} of "
+                f"{self.state.max_steps}; a loader worker may have died. Run the same command "
+                "again to continue"
+            )
+        return batches, num_items
+
+    def training_step(self, model: Any, inputs: dict[str, Tensor], *args: Any) -> Tensor:
+        """A stock step; on a CPU, where looking costs nothing, its loss is checked at once."""
+        num_tokens = inputs["input_ids"].numel()
+        loss: Tensor = super().training_step(model, inputs, *args)
+        self.pace.count(num_tokens * self.args.world_size)
+        if loss.device.type == "cpu" and not self.args.logging_nan_inf_filter:
+            self._check_loss(loss.item(), self.state.global_step + 1)
+        return loss
+
+    def _check_loss(self, loss: float, step: int) -> None:
+        if not math.isfinite(loss):
+            raise TrainingStoppedError(
+                f"the loss is {loss} at step {step}, so training stops; nothing of it was saved. "
+                "Run the same command again to continue from the last checkpoint; if it comes "
+                "back, lower --learning_rate, or use --precision bf16 (or fp32) instead of fp16"
+            )
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """As stock, with the parameters counted once."""
+        if self._flops_per_token is None:
+            self._flops_per_token = 6 * int(self.model.num_parameters(exclude_embeddings=True))
+        return self._flops_per_token * int(inputs["input_ids"].numel())
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Stock logs with perplexity, tokens/s, wait for data and GPU memory added."""
+        if "loss" in logs:
+            if not self.args.logging_nan_inf_filter:
+                self._check_loss(logs["loss"], self.state.global_step)
+            logs["perplexity"] = perplexity(logs["loss"])
+            logs.update(self.pace.read())
+            logs.update(gpu_memory_peak_gib())
+            self._report_overflows()
+        super().log(logs, start_time)
+
+    def _report_overflows(self) -> None:
+        num_overflows = int(self.model.num_overflows)
+        if num_overflows > self._num_overflows_seen:
+            self._num_overflows_seen = num_overflows
+            say(f"note: {num_overflows} batches had more masked positions than the head has rows")
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Stock evaluation, left out of the training pace."""
+        with self.pace.pause():
+            metrics: dict[str, float] = super().evaluate(*args, **kwargs)
+        return metrics
+
+    def evaluation_loop(
+        self,
+        dataloader: DataLoader[Any],
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> EvalLoopOutput:
+        """Mean loss over all masked positions, and of each kind of token."""
+        self.model.eval()
+        sums = sum_losses(
+            self.model,
+            dataloader,
+            device=self.args.device,
+            autocast=self.accelerator.autocast,
+        )
+        if self.args.world_size > 1:
+            sums = type(sums)(
+                losses=self.accelerator.reduce(sums.losses, "sum"),
+                counts=self.accelerator.reduce(sums.counts, "sum"),
+                num_windows=sums.num_windows * self.args.world_size,
+            )
+        metrics = {f"{metric_key_prefix}_{name}": v for name, v in sums.metrics().items()}
+        return EvalLoopOutput(
+            predictions=None, label_ids=None, metrics=metrics, num_samples=sums.num_windows
+        )
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """A stock checkpoint with `metrics.json`, unless the loss since the last log is bad."""
+        with self.pace.pause():
+            if not self.args.logging_nan_inf_filter:
+                self._check_loss(self._tr_loss.item(), self.state.global_step)
+            if self.args.should_save:
+                folder = Path(self.args.output_dir or ".") / f"checkpoint-{self.state.global_step}"
+                folder.mkdir(parents=True, exist_ok=True)
+                latest = {
+                    "train": self.history.train[-1:],
+                    "evaluation": self.history.evaluation[-1:],
+                }
+                write_atomically(folder / METRICS_FILE, json.dumps(latest, indent=1) + "\n")
+            super()._save_checkpoint(model, trial)
+
+    def restore_finished(self, checkpoint: Path) -> None:
+        """Take over a run whose last step is in `checkpoint` but whose results are not written."""
+        state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        best = Path(self.args.output_dir or ".") / f"checkpoint-{state.best_global_step}"
+        source = best if self.args.load_best_model_at_end and best.is_dir() else checkpoint
+        state.best_model_checkpoint = str(source)
+        self.state = state
+        self._load_best_model()
