@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
-__all__ = ["sync_file", "sync_folder", "write_text_atomically"]
+__all__ = ["put_in_place", "sync_file", "sync_folder", "write_text_atomically"]
 
 
 def sync_file(path: Path) -> None:
@@ -30,3 +31,18 @@ def write_text_atomically(path: Path, text: str) -> None:
     sync_file(temporary)
     temporary.replace(path)
     sync_folder(path.parent)
+
+
+def put_in_place(made: Path, place: Path) -> None:
+    """Give a complete folder its name; what had the name before is removed only afterwards.
+
+    A crash in between leaves the old folder as `.NAME.old` and the new one under its first name.
+    """
+    sync_folder(made)
+    old = place.with_name(f".{place.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if place.exists():
+        place.replace(old)
+    made.replace(place)
+    sync_folder(place.parent)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,144 @@
+"""What a prepared corpus says of itself: `corpus.json`, written last, checked when opened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from data_prep.errors import DataError
+from data_prep.files import write_text_atomically
+from data_prep.manifest import CORPUS_FILE
+from data_prep.shards import ShardFile, SplitSummary
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Identity",
+    "PreparedCorpus",
+    "is_corpus",
+    "open_corpus",
+    "write_corpus",
+]
+
+FORMAT_VERSION: Final = 1
+"""Rises with each change of what a corpus folder holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """All that decides the bytes of a corpus."""
+
+    inputs: str
+    """Hash over the input files: names, sizes and contents (or times, see `prepare`)."""
+
+    tokenizer: dict[str, str]
+    """sha256 of each of the tokenizer's files, by name, and of its code."""
+
+    options: dict[str, Any]
+    """Grouping, fractions, limits."""
+
+    format_version: int = FORMAT_VERSION
+
+    def fingerprint(self) -> str:
+        """Return a hash of it all, 64 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def differences(self, other: Identity) -> list[str]:
+        """Return the names of what differs, options and tokenizer files one by one."""
+        mine, others = asdict(self), asdict(other)
+        names = []
+        for key in mine:
+            if isinstance(mine[key], dict):
+                both = sorted(mine[key].keys() | others[key].keys())
+                names += [f"{key} {k}" for k in both if mine[key].get(k) != others[key].get(k)]
+            elif mine[key] != others[key]:
+                names.append(key.replace("_", " "))
+        return names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedCorpus:
+    """A corpus folder and what it holds."""
+
+    path: Path
+    fingerprint: str
+    """Names the corpus: equal where inputs, tokenizer, options and format are."""
+
+    identity: Identity
+    quick_inputs: str
+    """Hash over names, sizes and times of the inputs, by which a cache recognises them."""
+
+    splits: dict[str, SplitSummary]
+    num_windows: dict[str, int]
+    """Windows of 2,048 ids that cover each split without overlap."""
+
+    num_listed: int
+    num_accepted: int
+    num_rejected: int
+    counts: dict[str, int]
+    """What was dropped or capped, by kind, in all sessions together."""
+
+    num_rejected_events: int
+
+    @property
+    def num_sessions(self) -> dict[str, int]:
+        """Number of sessions by split."""
+        return {split: summary.num_sessions for split, summary in self.splits.items()}
+
+    @property
+    def num_ids(self) -> dict[str, int]:
+        """Number of ids by split."""
+        return {split: summary.num_ids for split, summary in self.splits.items()}
+
+
+def is_corpus(path: Path) -> bool:
+    """Tell whether a folder is a prepared corpus (complete ones only hold the file)."""
+    return (path / CORPUS_FILE).is_file()
+
+
+def write_corpus(corpus: PreparedCorpus, folder: Path) -> None:
+    """Write `corpus.json` into a folder whose other files are complete."""
+    fields = asdict(corpus)
+    del fields["path"]
+    write_text_atomically(folder / CORPUS_FILE, json.dumps(fields, indent=2, sort_keys=True) + "\n")
+
+
+def open_corpus(path: Path) -> PreparedCorpus:
+    """Return what a corpus folder holds, after checking that its shards are there in full.
+
+    Raises:
+        DataError: No corpus, of another version, or damaged; says where and what to do.
+    """
+    file = path / CORPUS_FILE
+    again = "prepare it again: python -m data_prep prepare INPUT... --output DIR --overwrite"
+    try:
+        fields = json.loads(file.read_text(encoding="utf-8"))
+        version = fields["identity"]["format_version"]
+        if version != FORMAT_VERSION:
+            raise DataError(f"{file} has format {version}, this is {FORMAT_VERSION}; {again}")
+        corpus = _corpus_of(path, fields)
+    except OSError as error:
+        raise DataError(f"{path} is no prepared corpus ({error.strerror}); {again}") from None
+    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} is damaged ({type(error).__name__}); {again}") from None
+    if corpus.identity.fingerprint() != corpus.fingerprint:
+        raise DataError(f"{file} was changed by hand (its fingerprint does not fit); {again}")
+    for split, summary in corpus.splits.items():
+        for shard in summary.shards:
+            shard_path = path / split / shard.name
+            if not shard_path.is_file() or shard_path.stat().st_size != shard.num_bytes:
+                raise DataError(f"{shard_path} is missing or cut short; {again}")
+    return corpus
+
+
+def _corpus_of(path: Path, fields: dict[str, Any]) -> PreparedCorpus:
+    splits = {
+        split: SplitSummary(
+            **{**summary, "shards": tuple(ShardFile(**s) for s in summary["shards"])}
+        )
+        for split, summary in fields.pop("splits").items()
+    }
+    identity = Identity(**fields.pop("identity"))
+    return PreparedCorpus(path=path, splits=splits, identity=identity, **fields)

@@ -1,0 +1,201 @@
+"""One input file -> its encoded sessions: what a worker of `prepare` does."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+
+import rrweb_tokenizer
+from data_prep.ledger import SessionOutcome
+from data_prep.limits import Limits
+from data_prep.manifest import Source
+from data_prep.readers import Rejected, Session, read_sessions
+from data_prep.shards import SessionRow
+from data_prep.splits import GroupBy, group_of, split_of
+from rrweb_tokenizer.schema import DecodedEvents, Event, FullSnapshotEvent, MetaEvent, decode_events
+
+if TYPE_CHECKING:
+    from rrweb_tokenizer import EncodedSession
+
+__all__ = [
+    "EncodedFile",
+    "EncoderFactory",
+    "EncodingOptions",
+    "SessionEncoder",
+    "encode_source",
+    "file_sha256",
+    "load_tokenizer",
+    "tokenizer_code_hash",
+    "tokenizer_hashes",
+]
+
+_QUOTED = re.compile(r"'[^']*'")
+
+
+class SessionEncoder(Protocol):
+    """What is needed of a tokenizer here."""
+
+    def encode_session(self, session: list[Event]) -> EncodedSession:
+        """Return the ids of typed events."""
+
+    def save_vocabulary(self, save_directory: str) -> tuple[str, ...]:
+        """Write all files that decide the ids, and return their paths."""
+
+
+EncoderFactory: TypeAlias = Callable[[], SessionEncoder]
+"""Makes the encoder, once in each worker; must pickle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodingOptions:
+    """What decides the group and the split of a session, and how much is read."""
+
+    group_by: GroupBy
+    test_fraction: float
+    validation_fraction: float
+    salt: str
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedFile:
+    """What came out of one file."""
+
+    source: Source
+    sha256: str
+    """Hash of the file as it lies on the disk; empty where it could not be read."""
+
+    sessions: tuple[tuple[SessionRow, SessionOutcome], ...]
+    reasons: tuple[str, ...]
+    """Why the file, or sessions of it, were rejected."""
+
+
+def load_tokenizer(tokenizer_name_or_path: str | None) -> SessionEncoder:
+    """Return the tokenizer of a folder, or the shipped one for None."""
+    # Imported here: workers pay for it once, and a folder that is only opened never does.
+    from rrweb_tokenizer import RRWebTokenizer
+
+    if tokenizer_name_or_path is None:
+        return RRWebTokenizer()
+    tokenizer: SessionEncoder = RRWebTokenizer.from_pretrained(tokenizer_name_or_path)
+    return tokenizer
+
+
+def tokenizer_hashes(encoder: SessionEncoder) -> dict[str, str]:
+    """Return the sha256 of each file that decides the ids, by its name."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(path) for path in encoder.save_vocabulary(folder)]
+        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def tokenizer_code_hash() -> str:
+    """Return a hash over the tokenizer package's modules: other code may give other ids."""
+    digest = hashlib.sha256()
+    for module in sorted(Path(rrweb_tokenizer.__file__).parent.glob("*.py")):
+        digest.update(module.name.encode() + b"\0" + module.read_bytes())
+    return digest.hexdigest()
+
+
+def encode_source(source: Source, encoder: SessionEncoder, options: EncodingOptions) -> EncodedFile:
+    """Read, decode and encode all sessions of one file; bad content becomes a reason."""
+    sessions: list[tuple[SessionRow, SessionOutcome]] = []
+    reasons: list[str] = []
+    found = read_sessions(source.path, options.limits, source_id=source.source_id)
+    for session in found:
+        if isinstance(session, Rejected):
+            where = f" (at {session.where})" if session.where else ""
+            reasons.append(session.reason + where)
+            continue
+        encoded = _encode(session, source, encoder, options)
+        if isinstance(encoded, str):
+            reasons.append(encoded)
+        else:
+            sessions.append(encoded)
+    return EncodedFile(
+        source=source,
+        sha256=file_sha256(source, options.limits),
+        sessions=tuple(sessions),
+        reasons=tuple(reasons),
+    )
+
+
+def _encode(
+    session: Session, source: Source, encoder: SessionEncoder, options: EncodingOptions
+) -> tuple[SessionRow, SessionOutcome] | str:
+    """Return a session's row and what to note of it, or why it is rejected."""
+    decoded = decode_events(session.parts)
+    if not decoded.events:
+        # The parser's message may quote the file, and the ledger must not.
+        detail = f" ({_QUOTED.sub('...', decoded.first_error)})" if decoded.first_error else ""
+        return f"no usable event{detail}"
+    group = _group(session, source, decoded.events, options.group_by)
+    if group is None:
+        return "names no visitor"
+    encoded = encoder.encode_session(decoded.events)
+    if len(encoded.ids) == 0:
+        return "no event that the tokenizer encodes"
+    split = split_of(
+        group,
+        test_fraction=options.test_fraction,
+        validation_fraction=options.validation_fraction,
+        salt=options.salt,
+    )
+    times_ms = encoded.event_times_ms[np.isfinite(encoded.event_times_ms)]
+    row = SessionRow(
+        session_id=session.session_id,
+        group=group,
+        split=split,
+        ids=encoded.ids,
+        keyframes=encoded.keyframes,
+        start_ms=float(times_ms.min()) if len(times_ms) else 0.0,
+        end_ms=float(times_ms.max()) if len(times_ms) else 0.0,
+        num_events=encoded.num_events,
+        sha256=session.sha256,
+    )
+    outcome = SessionOutcome(
+        session_id=session.session_id,
+        split=split,
+        group=group,
+        num_events=encoded.num_events,
+        num_rejected_events=decoded.num_rejected,
+        num_ids=len(encoded.ids),
+        counts=dict(encoded.counts),
+        notes=session.notes + _notes(decoded),
+    )
+    return row, outcome
+
+
+def _group(
+    session: Session, source: Source, events: Sequence[Event], group_by: GroupBy
+) -> str | None:
+    first_meta = next((event for event in events if isinstance(event, MetaEvent)), None)
+    return group_of(
+        group_by=group_by,
+        file_id=source.file_id,
+        fields=session.fields,
+        first_href=first_meta.data.href if first_meta is not None else None,
+        parent_folder=source.path.parent.name.encode(errors="replace").decode(),
+    )
+
+
+def _notes(decoded: DecodedEvents) -> tuple[str, ...]:
+    has_snapshot = any(isinstance(event, FullSnapshotEvent) for event in decoded.events)
+    return () if has_snapshot else ("no full snapshot",)
+
+
+def file_sha256(source: Source, limits: Limits) -> str:
+    """Return the hash of a file as it lies on the disk, "" where it is not to be read."""
+    if not 0 < source.num_bytes <= limits.max_file_bytes or not source.path.is_file():
+        return ""
+    try:
+        with source.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

@@ -1,0 +1,173 @@
+"""What there is: the files of the inputs, each with a stable name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from data_prep.errors import DataError
+
+__all__ = ["CORPUS_FILE", "Manifest", "Source", "list_sources"]
+
+CORPUS_FILE: Final = "corpus.json"
+"""A folder that holds a file of this name is a prepared corpus, not an input."""
+
+_RECORDING_SUFFIX: Final = re.compile(
+    r"\.(json|jsonl|ndjson|gz|zst|zstd|txt|log|rrweb|events|session)$", re.IGNORECASE
+)
+_UNRELATED_SUFFIX: Final = re.compile(
+    r"\.(md|rst|html?|css|m?js|tsx?|jsx|map|pyc?|sh|ya?ml|toml|ini|cfg|lock|csv|tsv|xml|pdf"
+    r"|png|jpe?g|gif|svg|webp|ico|mp[34]|webm|mov|wav|woff2?|[to]tf|exe|dll|so"
+    r"|arrow|safetensors|model|pt|tmp|part|swp|bak)$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One input file."""
+
+    path: Path
+    source_id: str
+    """Unique and stable: the path below its input, with /, without suffixes."""
+
+    file_id: str
+    """Like source_id, but shared by files that differ in suffixes alone; the split's group."""
+
+    relative: str
+    """The path below its input, with /."""
+
+    num_bytes: int
+    """Size on the disk; 0 where it could not be told."""
+
+    mtime_ns: int
+    """Time of the last change; 0 where it could not be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The files of the inputs, sorted by input and name."""
+
+    sources: tuple[Source, ...]
+    skipped: dict[str, int]
+    """Number of files that were not listed, by the reason."""
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of all files together."""
+        return sum(source.num_bytes for source in self.sources)
+
+    def quick_hash(self) -> str:
+        """Return a hash of names, sizes and times of change: cheap, and enough within a cache."""
+        rows = [(s.relative, s.num_bytes, s.mtime_ns) for s in self.sources]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def list_sources(inputs: Sequence[Path], *, exclude: Sequence[Path] = ()) -> Manifest:
+    """List the files of folders (recursively) and the files named, each real file once.
+
+    Hidden files, links to folders and files that are clearly something else (pictures, pages,
+    programs) are skipped and counted; a file that is named itself is always listed.
+
+    Args:
+        inputs: Folders and files.
+        exclude: Folders below which nothing is listed, the output among them.
+
+    Raises:
+        DataError: An input is missing, or there is nothing to prepare in all of them.
+    """
+    skipped: Counter[str] = Counter()
+    seen: set[str] = set()
+    names: set[str] = set()
+    sources: list[Source] = []
+    excluded = {os.path.realpath(path) for path in exclude}
+    for given in inputs:
+        if not os.path.exists(given):  # noqa: PTH110 - Path.exists raises for overlong names
+            raise DataError(f"{given} does not exist; name a folder of recordings or a file")
+        found = _files_below(given, excluded, skipped) if given.is_dir() else iter([given])
+        for path in found:
+            # Unlike Path.resolve, this does not raise where links go in a circle.
+            real = os.path.realpath(path)
+            if real in seen:
+                skipped["listed before"] += 1
+                continue
+            seen.add(real)
+            root = given if given.is_dir() else given.parent
+            sources.append(_source(path, path.relative_to(root).as_posix(), names))
+    if not sources:
+        what = f" ({_describe(skipped)} skipped)" if skipped else ""
+        raise DataError(
+            f"{', '.join(map(str, inputs))} holds no recording{what}; recordings are "
+            ".json, .jsonl or .ndjson files, also as .gz or .zst, or have no suffix"
+        )
+    return Manifest(sources=tuple(sources), skipped=dict(skipped))
+
+
+def _describe(skipped: Counter[str]) -> str:
+    return ", ".join(f"{number} {reason}" for reason, number in skipped.items())
+
+
+def _files_below(folder: Path, excluded: set[str], skipped: Counter[str]) -> Iterator[Path]:
+    """Yield the files to list in a stable order; folders that cannot be read are counted."""
+
+    def count_unreadable(error: OSError) -> None:
+        skipped["folders that cannot be read"] += 1
+
+    # An explicit walk rather than recursion: folders may be nested deeper than the stack.
+    for parent, folders, files in os.walk(folder, onerror=count_unreadable):
+        here = Path(parent)
+        if CORPUS_FILE in files or os.path.realpath(here) in excluded:
+            skipped["prepared corpora"] += 1
+            folders.clear()
+            continue
+        folders.sort()
+        for name in list(folders):
+            if name.startswith(".") or (here / name).is_symlink():
+                skipped["hidden or linked folders"] += 1
+                folders.remove(name)
+        for name in sorted(files):
+            if name.startswith("."):
+                skipped["hidden files"] += 1
+            elif suffix := _UNRELATED_SUFFIX.search(name):
+                skipped[f"{suffix.group().lower()} files"] += 1
+            else:
+                yield here / name
+
+
+def _source(path: Path, relative: str, names: set[str]) -> Source:
+    # A file name need not be valid UTF-8; ids travel through JSON and Arrow, which must be.
+    relative = relative.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    file_id = _without_suffixes(relative)
+    source_id, number = file_id, 1
+    while source_id in names:
+        number += 1
+        source_id = f"{file_id}~{number}"
+    names.add(source_id)
+    try:
+        status = path.stat()
+        num_bytes, mtime_ns = status.st_size, status.st_mtime_ns
+    except OSError:  # a dangling link: the reader will say so
+        num_bytes, mtime_ns = 0, 0
+    return Source(
+        path=path,
+        source_id=source_id,
+        file_id=file_id,
+        relative=relative,
+        num_bytes=num_bytes,
+        mtime_ns=mtime_ns,
+    )
+
+
+def _without_suffixes(relative: str) -> str:
+    folder, _, name = relative.rpartition("/")
+    stem = name
+    while (shorter := _RECORDING_SUFFIX.sub("", stem)) not in ("", stem):
+        stem = shorter
+    return f"{folder}/{stem}" if folder else stem

@@ -1,0 +1,44 @@
+"""A stand-in for the tokenizer that spawned processes can import: ids follow from event types."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+
+class FakeEncoder:
+    """Five ids an event, a keyframe every two events."""
+
+    def encode_session(self, session):
+        types = [type(event).__name__ for event in session]
+        ids = np.array([100 + len(name) + k for name in types for k in range(5)], np.uint16)
+        times = [event.timestamp if event.timestamp is not None else np.nan for event in session]
+        return SimpleNamespace(
+            ids=ids,
+            keyframes=np.arange(0, len(ids), 10, dtype=np.uint32),
+            event_starts=np.arange(0, len(ids), 5, dtype=np.uint32),
+            event_times_ms=np.array(times, np.float64),
+            num_events=len(session),
+            counts={"capped_texts": 1},
+        )
+
+    def save_vocabulary(self, save_directory):
+        path = Path(save_directory) / "vocabulary.json"
+        path.write_text("fake")
+        return (str(path),)
+
+
+class FailingEncoder(FakeEncoder):
+    """Breaks on every session."""
+
+    def encode_session(self, session):
+        raise KeyError("a fault of ours")
+
+
+class DyingEncoder(FakeEncoder):
+    """Takes its process down."""
+
+    def encode_session(self, session):
+        import os
+
+        os._exit(9)

@@ -1,0 +1,379 @@
+"""Preparation: every file accounted for, whole or not at all, same bytes for any process count."""
+
+import gzip
+import io
+import json
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from data_prep.__main__ import main
+from data_prep.corpus import open_corpus
+from data_prep.errors import DataError
+from data_prep.pool import encode_sources, processes_for
+from data_prep.prepare import PrepareOptions, default_cache_dir, open_or_prepare, prepare
+from data_prep.progress import Progress
+from data_prep.shards import SPLITS, SplitTable
+
+
+@pytest.fixture(autouse=True)
+def fake_encoder(monkeypatch):
+    """Spawned processes inherit the path, so they can import the fake."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    import fake_encoder
+
+    return fake_encoder
+
+
+def recording(number, site="shop"):
+    events = [
+        {"type": 4, "data": {"href": f"http://{site}.test/", "width": 9, "height": 9}},
+        {"type": 2, "data": {"node": {"type": 0, "id": 1, "childNodes": []}}},
+        {"type": 0},
+    ] * (1 + number % 4)
+    for index, event in enumerate(events):
+        event["timestamp"] = 1000 * number + index
+    return json.dumps([{**event, "timestamp": 1000 * number + i} for i, event in enumerate(events)])
+
+
+def fill(folder, num_files, start=0):
+    for number in range(start, start + num_files):
+        path = folder / f"site{number % 5}" / f"{number:04}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(recording(number, f"site{number % 5}"))
+    return folder
+
+
+@pytest.fixture
+def options():
+    return PrepareOptions(
+        test_fraction=0.2, validation_fraction=0.3, num_proc=1, show_progress=False
+    )
+
+
+@pytest.fixture
+def run(tmp_path, options, fake_encoder):
+    """Prepare tmp_path / "raw" into tmp_path / "corpus", and keep what was reported."""
+
+    def run(inputs=None, output=None, said=None, encoder=fake_encoder.FakeEncoder, **changes):
+        fields = {name: getattr(options, name) for name in PrepareOptions.__dataclass_fields__}
+        return prepare(
+            inputs or [tmp_path / "raw"],
+            output or tmp_path / "corpus",
+            PrepareOptions(**(fields | changes)),
+            encoder_factory=encoder,
+            report=(said if said is not None else []).append,
+        )
+
+    return run
+
+
+def files_of(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def ledger_of(folder):
+    return [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
+
+
+def test_all_sessions_arrive_in_their_splits(tmp_path, run):
+    fill(tmp_path / "raw", 30)
+    corpus = run()
+    assert (corpus.num_listed, corpus.num_accepted, corpus.num_rejected) == (30, 30, 0)
+    seen = []
+    for split in SPLITS:
+        table = SplitTable.open(corpus.path, split)
+        assert len(table) == corpus.num_sessions[split] > 0
+        assert table.num_ids == corpus.num_ids[split]
+        seen += [table.session_id(session) for session in range(len(table))]
+    assert sorted(seen) == sorted(f"site{number % 5}/{number:04}" for number in range(30))
+
+
+def test_bad_files_among_good_ones_are_counted_and_listed(tmp_path, run):
+    raw = fill(tmp_path / "raw", 20)
+    (raw / "a.json").write_text("no json")
+    (raw / "b.json.gz").write_bytes(gzip.compress(recording(90).encode())[:-9])
+    (raw / "c.json").write_text('{"x": 1}')
+    (raw / "d.json").write_text('[{"no": "event"}]')
+    (raw / "e.json").write_text("")
+    (raw / "f.json").write_text('[{"type": 0, "timestamp": 1}]')
+    (raw / "notes.md").write_text("x")
+    said = []
+    corpus = run(said=said)
+    assert (corpus.num_listed, corpus.num_accepted, corpus.num_rejected) == (26, 21, 5)
+    rows = {row["file"]: row for row in ledger_of(corpus.path)}
+    assert len(rows) == 26
+    assert {name for name, row in rows.items() if row["status"] == "rejected"} == {
+        "a.json",
+        "b.json.gz",
+        "c.json",
+        "d.json",
+        "e.json",
+    }
+    assert all(rows[name]["reasons"] for name in ("a.json", "b.json.gz", "c.json", "d.json"))
+    assert rows["f.json"]["sessions"][0]["notes"] == ["no full snapshot"]
+    text = "\n".join(said)
+    assert "not looked at: 1 .md files" in text
+    assert "26 files listed = 21 accepted + 5 rejected" in text
+    assert "truncated gzip" in text
+    assert "no full snapshot" in text
+    assert str(corpus.path) in text
+
+
+def test_equal_sessions_are_kept_once(tmp_path, run):
+    raw = fill(tmp_path / "raw", 20)
+    (raw / "zz.json.gz").write_bytes(gzip.compress((raw / "site0" / "0000.json").read_bytes()))
+    corpus = run()
+    assert (corpus.num_accepted, corpus.num_rejected) == (20, 1)
+    (rejected,) = [row for row in ledger_of(corpus.path) if row["status"] == "rejected"]
+    assert rejected["file"] == "site0/0000.json"  # the other is listed first
+    assert rejected["reasons"] == ["same content as another session (zz)"]
+
+
+def test_splits_share_no_session_group_or_content(tmp_path, run):
+    fill(tmp_path / "raw", 40)
+    corpus = run()
+    tables = [SplitTable.open(corpus.path, split) for split in SPLITS]
+    for column in ("session_id", "group", "sha256"):
+        values = [{getattr(t, column)(s) for s in range(len(t))} for t in tables]
+        assert sum(map(len, values)) == len(set.union(*values))
+
+
+def test_a_site_stays_in_one_split(tmp_path, run):
+    fill(tmp_path / "raw", 40)
+    corpus = run(group_by="site", test_fraction=0.3, validation_fraction=0.5, salt="0")
+    groups = [
+        {SplitTable.open(corpus.path, split).group(s) for s in range(corpus.num_sessions[split])}
+        for split in SPLITS
+    ]
+    assert sum(map(len, groups)) == 5
+
+
+def test_adding_files_moves_none(tmp_path, run):
+    fill(tmp_path / "raw", 30)
+    before = {s["session_id"]: s["split"] for row in ledger_of(run().path) for s in row["sessions"]}
+    fill(tmp_path / "raw", 30, start=30)
+    corpus = run(output=tmp_path / "grown")
+    after = {s["session_id"]: s["split"] for row in ledger_of(corpus.path) for s in row["sessions"]}
+    assert len(after) == 60
+    assert {name: after[name] for name in before} == before
+
+
+def test_bytes_do_not_depend_on_the_number_of_processes(tmp_path, run, monkeypatch):
+    raw = fill(tmp_path / "raw", 30)
+    (raw / "bad.json").write_text("bad")
+    monkeypatch.setattr("data_prep.pool._TASK_FILES", 4)
+    one = run(output=tmp_path / "one")
+    two = run(output=tmp_path / "two", num_proc=2)
+    assert one.fingerprint == two.fingerprint
+    assert files_of(one.path) == files_of(two.path)
+
+
+def test_the_same_corpus_is_reused_also_after_copying_the_files(tmp_path, run):
+    raw = fill(tmp_path / "raw", 20)
+    first = run()
+    stamp = (first.path / "corpus.json").stat().st_mtime_ns
+    (raw / "site0" / "0000.json").touch()
+    said = []
+    second = run(said=said)
+    assert second.fingerprint == first.fingerprint
+    assert (first.path / "corpus.json").stat().st_mtime_ns == stamp
+    assert "already holds" in said[0]
+
+
+def test_another_corpus_is_refused_by_naming_the_difference_and_replaced_on_request(tmp_path, run):
+    fill(tmp_path / "raw", 20)
+    first = run()
+    with pytest.raises(DataError, match=r"options salt.*--overwrite"):
+        run(salt="a")
+    fill(tmp_path / "raw", 1, start=99)
+    with pytest.raises(DataError, match="different: inputs"):
+        run()
+    second = run(overwrite=True)
+    assert second.num_listed == 21
+    assert open_corpus(first.path).fingerprint == second.fingerprint != first.fingerprint
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".corpus.lock", "corpus", "raw"]
+
+
+def test_a_folder_that_is_no_corpus_is_never_replaced(tmp_path, run):
+    fill(tmp_path / "raw", 20)
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "thesis.txt").write_text("x")
+    with pytest.raises(DataError, match="no prepared corpus"):
+        run(overwrite=True)
+    assert (tmp_path / "corpus" / "thesis.txt").exists()
+
+
+def test_an_interrupted_run_leaves_nothing_and_starts_again(tmp_path, run, fake_encoder):
+    fill(tmp_path / "raw", 20)
+
+    class Interrupted(fake_encoder.FakeEncoder):
+        num_calls = 0
+
+        def encode_session(self, session):
+            Interrupted.num_calls += 1
+            if Interrupted.num_calls == 10:
+                raise KeyboardInterrupt
+            return super().encode_session(session)
+
+    (tmp_path / ".corpus.partial").mkdir()
+    (tmp_path / ".corpus.partial" / "left by a kill").write_text("x")
+    with pytest.raises(KeyboardInterrupt):
+        run(encoder=Interrupted)
+    assert not (tmp_path / "corpus").exists()
+    assert not (tmp_path / ".corpus.partial").exists()
+    assert run().num_accepted == 20
+
+
+@pytest.mark.parametrize("num_proc", [1, 2])
+def test_a_fault_of_ours_stops_the_work_and_names_the_file(tmp_path, run, fake_encoder, num_proc):
+    fill(tmp_path / "raw", 3)
+    with pytest.raises(KeyError) as caught:
+        run(encoder=fake_encoder.FailingEncoder, num_proc=num_proc)
+    assert "site0/0000.json" in caught.value.__notes__[0]
+
+
+def test_a_worker_that_dies_is_an_error_with_a_remedy(tmp_path, run, fake_encoder):
+    fill(tmp_path / "raw", 3)
+    with pytest.raises(DataError, match="--num_proc"):
+        run(encoder=fake_encoder.DyingEncoder, num_proc=2)
+
+
+def test_too_few_sessions_for_the_splits_is_an_error_with_a_remedy(tmp_path, run):
+    fill(tmp_path / "raw", 1)
+    with pytest.raises(DataError, match="more recordings"):
+        run()
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_no_usable_file_at_all_is_an_error_that_says_why(tmp_path, run):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a.json").write_text("{}")
+    with pytest.raises(DataError, match=r"none of 1 files.*events"):
+        run()
+
+
+def test_a_corpus_inside_the_input_folder_is_not_read_again(tmp_path, run):
+    raw = fill(tmp_path / "raw", 20)
+    first = run(output=raw / "corpus")
+    assert run(output=raw / "corpus").fingerprint == first.fingerprint
+
+
+@pytest.mark.parametrize("damage", ["text", "field", "version", "shard", "missing"])
+def test_a_damaged_corpus_is_refused_with_a_remedy(tmp_path, run, damage):
+    fill(tmp_path / "raw", 20)
+    corpus = run()
+    file = corpus.path / "corpus.json"
+    fields = json.loads(file.read_text())
+    if damage == "text":
+        file.write_text("{")
+    elif damage == "field":
+        fields["identity"]["options"]["salt"] = "y"
+        file.write_text(json.dumps(fields))
+    elif damage == "version":
+        fields["identity"]["format_version"] = 99
+        file.write_text(json.dumps(fields))
+    elif damage == "shard":
+        shard = corpus.path / "train" / "data-00000.arrow"
+        shard.write_bytes(shard.read_bytes()[:-1])
+    else:
+        file.unlink()
+    with pytest.raises(DataError, match="--overwrite"):
+        open_corpus(corpus.path)
+
+
+def test_raw_recordings_are_prepared_once_into_the_cache(tmp_path, options, fake_encoder):
+    fill(tmp_path / "raw", 20)
+    said = []
+    call = partial(
+        open_or_prepare,
+        cache_dir=tmp_path / "cache",
+        options=options,
+        encoder_factory=fake_encoder.FakeEncoder,
+        report=said.append,
+    )
+    first = call(tmp_path / "raw")
+    assert str(first.path) in said[0]
+    num_messages = len(said)
+    assert call(tmp_path / "raw") == first
+    assert "preparing" not in " ".join(said[num_messages:])
+    assert open_or_prepare(first.path, options=options) == first
+    fill(tmp_path / "raw", 1, start=77)
+    assert call(tmp_path / "raw").fingerprint != first.fingerprint
+
+
+def test_the_cache_follows_its_variable(monkeypatch, tmp_path):
+    monkeypatch.setenv("RRWEB_BERT_CACHE", str(tmp_path))
+    assert default_cache_dir() == tmp_path
+    monkeypatch.delenv("RRWEB_BERT_CACHE")
+    assert default_cache_dir().parts[-2:] == (".cache", "rrweb-bert")
+
+
+def test_a_visitor_stays_in_one_split_and_is_not_named(tmp_path, run):
+    raw = tmp_path / "raw"
+    fill(raw, 20)
+    for number in range(6):
+        text = f'{{"userId": "jane@x.org", "events": {recording(100 + number)}}}'
+        (raw / f"jane{number}.json").write_text(text)
+    corpus = run()
+    sessions = [s for row in ledger_of(corpus.path) for s in row["sessions"]]
+    groups = {s["group"] for s in sessions if s["group"].startswith("visitor:")}
+    assert len(groups) == 1
+    assert not any(b"jane@" in content for content in files_of(corpus.path).values())
+
+
+def test_the_command_line_says_what_is_wrong(tmp_path, capsys):
+    assert main(["prepare", str(tmp_path / "nowhere"), "--output", str(tmp_path / "out")]) == 1
+    assert "does not exist" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as caught:
+        main(["prepare", str(tmp_path), "--output", str(tmp_path / "o"), "--test_fraction", "2"])
+    assert caught.value.code == 2
+
+
+def test_progress_off_a_terminal_is_plain_lines(monkeypatch):
+    monkeypatch.setattr("data_prep.progress._SECONDS_BETWEEN_LINES", 0.0)
+    stream = io.StringIO()
+    progress = Progress(2, 3_000_000, stream=stream)
+    time.sleep(0.01)
+    progress.advance(1_000_000)
+    progress.advance(2_000_000)
+    progress.close()
+    lines = stream.getvalue().splitlines()
+    assert lines[0].startswith("prepared 1 of 2 files, 1 of 3 MB")
+    assert len(lines) == 2
+    assert "\r" not in stream.getvalue()
+
+
+def test_progress_on_a_terminal_is_a_bar():
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    progress = Progress(2, 3_000_000, stream=stream)
+    progress.advance(3_000_000)
+    progress.close()
+    assert "1/2 files" in stream.getvalue()
+
+
+def test_few_bytes_start_no_processes():
+    assert processes_for(None, 1000) == 1
+    assert processes_for(None, 1 << 40) >= 1
+    assert processes_for(3, 0) == 3
+
+
+def test_no_files_give_nothing(fake_encoder):
+    encoder = fake_encoder.FakeEncoder()
+    assert list(encode_sources([], encoder, fake_encoder.FakeEncoder, None, 1)) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"group_by": "x"}, {"test_fraction": 1.0}, {"validation_fraction": -0.1}, {"num_proc": 0}],
+)
+def test_options_out_of_range_are_refused(change):
+    with pytest.raises(ValueError, match=next(iter(change))):
+        PrepareOptions(**change)
