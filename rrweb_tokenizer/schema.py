@@ -1,4 +1,4 @@
-"""rrweb's enums, and its events as msgspec Structs: the schema, the validator and the parser.
+"""rrweb's events as msgspec Structs: the schema, the validator and the parser.
 
 The only place that trusts no field. Member names follow rrweb's own types (rrweb 2.1.0,
 `@rrweb/types`); members that rrweb may add later are tolerated, whole events that are unknown
@@ -7,18 +7,18 @@ become `UnknownEvent`, and events that break the schema are counted, not raised.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, field
 
+from rrweb_tokenizer.enums import EventType, IncrementalSource
+
 __all__ = [
     "AdoptedStyleSheetData",
     "AssetEvent",
-    "CanvasContext",
     "CanvasMutationData",
     "CustomElementData",
     "CustomEvent",
@@ -26,26 +26,20 @@ __all__ = [
     "DomContentLoadedEvent",
     "DragData",
     "Event",
-    "EventType",
     "FontData",
     "FullSnapshotEvent",
     "IncrementalEvent",
-    "IncrementalSource",
     "InputData",
     "LoadEvent",
     "LogData",
     "MediaInteractionData",
-    "MediaInteractions",
     "MetaEvent",
     "MouseInteractionData",
-    "MouseInteractions",
     "MouseMoveData",
     "MovesData",
     "MutationData",
     "Node",
-    "NodeType",
     "PluginEvent",
-    "PointerTypes",
     "Position",
     "ScrollData",
     "SelectionData",
@@ -56,94 +50,6 @@ __all__ = [
     "ViewportResizeData",
     "decode_events",
 ]
-
-
-class EventType(IntEnum):
-    """rrweb's `EventType`."""
-
-    DomContentLoaded = 0
-    Load = 1
-    FullSnapshot = 2
-    IncrementalSnapshot = 3
-    Meta = 4
-    Custom = 5
-    Plugin = 6
-    Asset = 7
-
-
-class IncrementalSource(IntEnum):
-    """rrweb's `IncrementalSource`."""
-
-    Mutation = 0
-    MouseMove = 1
-    MouseInteraction = 2
-    Scroll = 3
-    ViewportResize = 4
-    Input = 5
-    TouchMove = 6
-    MediaInteraction = 7
-    StyleSheetRule = 8
-    CanvasMutation = 9
-    Font = 10
-    Log = 11
-    Drag = 12
-    StyleDeclaration = 13
-    Selection = 14
-    AdoptedStyleSheet = 15
-    CustomElement = 16
-
-
-class MouseInteractions(IntEnum):
-    """rrweb's `MouseInteractions`."""
-
-    MouseUp = 0
-    MouseDown = 1
-    Click = 2
-    ContextMenu = 3
-    DblClick = 4
-    Focus = 5
-    Blur = 6
-    TouchStart = 7
-    TouchMove_Departed = 8
-    TouchEnd = 9
-    TouchCancel = 10
-
-
-class PointerTypes(IntEnum):
-    """rrweb's `PointerTypes`."""
-
-    Mouse = 0
-    Pen = 1
-    Touch = 2
-
-
-class MediaInteractions(IntEnum):
-    """rrweb's `MediaInteractions`."""
-
-    Play = 0
-    Pause = 1
-    Seeked = 2
-    VolumeChange = 3
-    RateChange = 4
-
-
-class CanvasContext(IntEnum):
-    """rrweb's `CanvasContext`."""
-
-    D2 = 0
-    WebGL = 1
-    WebGL2 = 2
-
-
-class NodeType(IntEnum):
-    """rrweb-snapshot's `NodeType`."""
-
-    Document = 0
-    DocumentType = 1
-    Element = 2
-    Text = 3
-    CDATA = 4
-    Comment = 5
 
 
 class Node(Struct, rename="camel"):
@@ -523,39 +429,51 @@ def decode_events(parts: Iterable[bytes]) -> DecodedEvents:
     gone through event by event.
     """
     events: list[Event] = []
-    errors: list[str] = []
     num_rejected = 0
+    first_error: str | None = None
     for part in parts:
-        is_list = part.lstrip()[:1] == b"["
-        try:
-            if is_list:
-                events.extend(_decode_whole(part))
-                continue
-        except (msgspec.DecodeError, RecursionError, UnicodeError):
-            is_list = True
-        try:
-            raw_events = _decode_raw_list(part) if is_list else [part]
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-            raw_events = []
-            num_rejected += 1
-            errors.append(_reason(error))
-        for number, raw in enumerate(raw_events):
-            event = _decode_leniently(bytes(raw))
-            if isinstance(event, str):
+        whole = _decode_list(part)
+        if whole is not None:
+            events.extend(whole)
+            continue
+        for number, decoded in enumerate(_decode_one_by_one(part)):
+            if isinstance(decoded, str):
                 num_rejected += 1
-                if not errors:
-                    errors.append(f"event {number}: {event}")
+                first_error = first_error or f"event {number}: {decoded}"
             else:
-                events.append(event)
-    return DecodedEvents(
-        events=events, num_rejected=num_rejected, first_error=errors[0] if errors else None
-    )
+                events.append(decoded)
+    return DecodedEvents(events=events, num_rejected=num_rejected, first_error=first_error)
+
+
+def _decode_list(part: bytes) -> list[KnownEvent] | None:
+    """All events of a list that is valid throughout, else None."""
+    if part.lstrip()[:1] != b"[":
+        return None
+    try:
+        return _decode_whole(part)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None
+
+
+def _decode_one_by_one(part: bytes) -> Iterator[Event | str]:
+    """The events of a part, each decoded alone; a reason in place of each that is none."""
+    if part.lstrip()[:1] != b"[":
+        yield _decode_leniently(part)
+        return
+    try:
+        raw_events = _decode_raw_list(part)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        yield _reason(error)
+        return
+    for raw in raw_events:
+        yield _decode_leniently(bytes(raw))
 
 
 def _decode_leniently(raw: bytes) -> Event | str:
     """One event, or the reason why it is none."""
     try:
-        return _decode_one(raw)
+        event: KnownEvent = _decode_one(raw)
+        return event
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         reason = _reason(error)
     try:

@@ -1,0 +1,113 @@
+"""Where a session stands: page, viewport, scroll offsets, pointer, what form fields held."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from rrweb_tokenizer.quantize import (
+    elapsed_to_bin,
+    viewport_height_to_bin,
+    viewport_width_to_bin,
+)
+from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
+from rrweb_tokenizer.urls import UrlWriter, resolve
+
+__all__ = ["PageState"]
+
+# Recordings that begin without a Meta event: the viewport most of them have.
+_DEFAULT_WIDTH_PX: Final = 1_280.0
+_DEFAULT_HEIGHT_PX: Final = 720.0
+
+_URL: Final = STRUCTURAL_IDS["[URL]"]
+_EL_0: Final = STRUCTURAL_IDS["[EL_0]"]
+_VW_0: Final = STRUCTURAL_IDS["[VW_0]"]
+_VH_0: Final = STRUCTURAL_IDS["[VH_0]"]
+_NO_SNAPSHOT: Final = STRUCTURAL_IDS["[NO_SNAPSHOT]"]
+_MAX_URL_IDS: Final = 40
+
+
+class PageState:
+    """What keyframes say, and what events are told relative to.
+
+    Attributes:
+        host: the page's host name, empty before the first page.
+        width_px: the viewport's width.
+        height_px: the viewport's height.
+        pointer: where the pointer is (px), None before its first event.
+        hovered_id: the node under the pointer, 0 for none.
+    """
+
+    def __init__(self, urls: UrlWriter) -> None:
+        self._urls = urls
+        self._url = ""
+        self.host = ""
+        self.width_px = _DEFAULT_WIDTH_PX
+        self.height_px = _DEFAULT_HEIGHT_PX
+        self.pointer: tuple[float, float] | None = None
+        self.hovered_id = 0
+        self._start_ms: float | None = None
+        self._now_ms = 0.0
+        self._offsets: dict[int, tuple[float, float]] = {}
+        self._lengths: dict[int, int] = {}
+
+    def tick(self, time_ms: float) -> None:
+        """Sets the clock; the first call is the session's start."""
+        if self._start_ms is None:
+            self._start_ms = time_ms
+        self._now_ms = time_ms
+
+    def visit(self, url: str) -> bool:
+        """Goes to a page; True when it is another one than before."""
+        url = resolve(url, self._url) if self._url else url
+        is_new = url != self._url
+        self._url = url
+        try:
+            self.host = urlsplit(url).hostname or ""
+        except ValueError:
+            self.host = ""
+        return is_new
+
+    def leave_document(self, top_px: float) -> None:
+        """Forgets what belonged to the old document's ids; the new one starts scrolled to here."""
+        self._offsets = {1: (0.0, top_px)}
+        self._lengths = {}
+        self.hovered_id = 0
+
+    def resize(self, width_px: float, height_px: float) -> None:
+        """Sets the viewport; sizes that are not positive are ignored."""
+        if width_px > 0 and height_px > 0:
+            self.width_px, self.height_px = width_px, height_px
+
+    def scrolled(self, node_id: int, x_px: float, y_px: float) -> tuple[float, float]:
+        """Records a scroll offset and gives the one before it."""
+        before = self._offsets.get(node_id, (0.0, 0.0))
+        self._offsets[node_id] = (x_px, y_px)
+        return before
+
+    def edit_kind(self, node_id: int, text: str) -> str:
+        """Which edit a new value is, by its length against the last one: an `[ED_*]` name."""
+        before = self._lengths.get(node_id, 0)
+        self._lengths[node_id] = len(text)
+        if not text:
+            return "[ED_CLEARED]"
+        if len(text) > before:
+            return "[ED_TYPED]"
+        return "[ED_DELETED]" if len(text) < before else "[ED_REPLACED]"
+
+    def url_ids(self) -> list[int]:
+        """The page's address: `[URL]`, host, path, query keys."""
+        return [_URL, *self._urls.write(self._url)[:_MAX_URL_IDS]] if self._url else []
+
+    def viewport_ids(self) -> list[int]:
+        """The viewport's size classes: `[VW_*] [VH_*]`."""
+        return [
+            _VW_0 + viewport_width_to_bin(self.width_px),
+            _VH_0 + viewport_height_to_bin(self.height_px),
+        ]
+
+    def keyframe(self, *, has_snapshot: bool) -> list[int]:
+        """What a chapter opens with: elapsed time, viewport, address, whether a page is known."""
+        elapsed_ms = 0.0 if self._start_ms is None else self._now_ms - self._start_ms
+        ids = [_EL_0 + elapsed_to_bin(elapsed_ms), *self.viewport_ids(), *self.url_ids()]
+        return ids if has_snapshot else [*ids, _NO_SNAPSHOT]

@@ -1,0 +1,136 @@
+"""URLs -> ids: host once a page, path segments, query keys only; ids and hashes become classes."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+
+from rrweb_tokenizer.quantize import count_to_bin
+from rrweb_tokenizer.redact import classify_identifier
+from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
+from rrweb_tokenizer.text_encoder import TextEncoder
+
+__all__ = ["UrlWriter", "resolve", "resource_kind"]
+
+_MAX_URL_CHARS: Final = 2_048
+_MAX_SEGMENTS: Final = 4
+_MAX_SEGMENT_PIECES: Final = 6
+_MAX_HOST_PIECES: Final = 8
+_MAX_QUERY_KEYS: Final = 4
+_MAX_KEY_PIECES: Final = 3
+
+_HOST: Final = STRUCTURAL_IDS["[HOST]"]
+_PATH: Final = STRUCTURAL_IDS["[PATH]"]
+_QUERY: Final = STRUCTURAL_IDS["[QUERY]"]
+_HASH: Final = STRUCTURAL_IDS["[HASH]"]
+_TRUNC: Final = STRUCTURAL_IDS["[TRUNC]"]
+_N_0: Final = STRUCTURAL_IDS["[N_0]"]
+# Scheme -> the one token that stands for such a URL.
+_OTHER_SCHEMES: Final = {
+    "mailto": STRUCTURAL_IDS["[V_EMAIL]"],
+    "tel": STRUCTURAL_IDS["[V_PHONE]"],
+    "sms": STRUCTURAL_IDS["[V_PHONE]"],
+    "javascript": STRUCTURAL_IDS["[R_JS]"],
+    "blob": STRUCTURAL_IDS["[R_BLOB]"],
+}
+_RESOURCE_SUFFIXES: Final = {
+    "[R_IMG]": "png jpg jpeg gif webp avif ico bmp",
+    "[R_SVG]": "svg",
+    "[R_FONT]": "woff woff2 ttf otf eot",
+    "[R_CSS]": "css",
+    "[R_JS]": "js mjs",
+    "[R_VIDEO]": "mp4 webm mov m3u8 m4v",
+    "[R_AUDIO]": "mp3 ogg wav m4a flac",
+}
+_KIND_OF_SUFFIX: Final = {
+    suffix: STRUCTURAL_IDS[kind]
+    for kind, suffixes in _RESOURCE_SUFFIXES.items()
+    for suffix in suffixes.split()
+}
+
+
+def resolve(url: str, base: str) -> str:
+    """The absolute form of a URL on a page; the URL itself when it cannot be parsed."""
+    try:
+        return urljoin(base, url[:_MAX_URL_CHARS])
+    except ValueError:
+        return url[:_MAX_URL_CHARS]
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url[:_MAX_URL_CHARS].strip())
+        _ = parts.hostname
+    except ValueError:
+        return None
+    return parts
+
+
+@lru_cache(maxsize=8192)
+def resource_kind(url: str) -> int:
+    """The `[R_*]` id of a resource's URL, told by its scheme and suffix."""
+    if url[:5].lower() == "data:":
+        return STRUCTURAL_IDS["[R_DATA]"]
+    if url[:5].lower() == "blob:":
+        return STRUCTURAL_IDS["[R_BLOB]"]
+    parts = _split(url)
+    suffix = "" if parts is None else parts.path.rpartition(".")[2].lower()
+    return _KIND_OF_SUFFIX.get(suffix, STRUCTURAL_IDS["[R_OTHER]"])
+
+
+class UrlWriter:
+    """Writes URLs as ids; repeated ones come from a bounded memo."""
+
+    def __init__(self, text_encoder: TextEncoder) -> None:
+        self._encode = text_encoder.encode
+        self._memo = lru_cache(maxsize=4096)(self._write)
+
+    def write(self, url: str, page_host: str = "") -> list[int]:
+        """The ids of a URL: host unless it is `page_host`, path, query keys, fragment.
+
+        `http://shop.test/item/4711?ref=mail#top` is `[HOST] shop.test [PATH] item [V_NUMBER]
+        [QUERY] ref [HASH] top`. Values of the query are never read.
+        """
+        return self._memo(url, page_host)
+
+    def _write(self, url: str, page_host: str) -> list[int]:
+        if url[:5].lower() == "data:":
+            return [STRUCTURAL_IDS["[R_DATA]"], _N_0 + count_to_bin(len(url) // 1024)]
+        parts = _split(url)
+        if parts is None:
+            return [STRUCTURAL_IDS["[V_URL]"]]
+        if parts.scheme in _OTHER_SCHEMES:
+            return [_OTHER_SCHEMES[parts.scheme]]
+        ids: list[int] = []
+        host = (parts.hostname or "").removeprefix("www.")
+        if host and host != page_host.removeprefix("www."):
+            ids += [_HOST, *self._text(host, _MAX_HOST_PIECES)]
+        ids += self._write_path(parts.path)
+        for key in self._query_keys(parts.query):
+            ids += [_QUERY, *self._text(key, _MAX_KEY_PIECES)]
+        if parts.fragment:
+            ids += [_HASH, *self._segments(parts.fragment.strip("!/"))]
+        return ids or [_PATH]
+
+    def _write_path(self, path: str) -> list[int]:
+        segments = self._segments(path)
+        return [_PATH, *segments] if segments or path == "/" else []
+
+    def _segments(self, path: str) -> list[int]:
+        """The last segments of a path, one after another, each as text or as its class."""
+        segments = [unquote(segment) for segment in path.split("/") if segment]
+        ids = [_TRUNC] if len(segments) > _MAX_SEGMENTS else []
+        for segment in segments[-_MAX_SEGMENTS:]:
+            ids += self._text(segment, _MAX_SEGMENT_PIECES)
+        return ids
+
+    def _query_keys(self, query: str) -> list[str]:
+        keys = [unquote(pair.partition("=")[0]) for pair in query.split("&") if pair]
+        return list(dict.fromkeys(keys))[:_MAX_QUERY_KEYS]
+
+    def _text(self, text: str, max_pieces: int) -> list[int]:
+        value_class = classify_identifier(text)
+        if value_class is not None:
+            return [STRUCTURAL_IDS[f"[{value_class.value}]"]]
+        return self._encode(text, max_pieces)[0]
