@@ -19,7 +19,6 @@ from rrweb_tokenizer.quantize import count_to_bin, depth_to_bin, sibling_to_bin
 from rrweb_tokenizer.schema import Node
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 from rrweb_tokenizer.text_encoder import TextEncoder
-from rrweb_tokenizer.urls import UrlWriter
 
 __all__ = ["MAX_TEXT_PIECES", "UNREAD_TEXT", "ElementWriter", "Subtree"]
 
@@ -104,9 +103,9 @@ class Subtree:
 class ElementWriter:
     """Writes elements, targets and subtrees as ids; knows the page's host for relative links."""
 
-    def __init__(self, text_encoder: TextEncoder, urls: UrlWriter) -> None:
+    def __init__(self, text_encoder: TextEncoder, attributes: AttributeWriter) -> None:
         self._text_encoder = text_encoder
-        self._attributes = AttributeWriter(text_encoder, urls)
+        self._attributes = attributes
         self.page_host = ""
 
     def tag_id(self, node: Node) -> int:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
-from rrweb_tokenizer.attributes import style_classes, value_ids
+from rrweb_tokenizer.attributes import AttributeWriter, style_classes, value_ids
 from rrweb_tokenizer.chapters import ChapterWriter, EncodedSession, Part
 from rrweb_tokenizer.dom import ElementWriter
 from rrweb_tokenizer.enums import EventType
@@ -62,7 +62,7 @@ from rrweb_tokenizer.text_encoder import TextEncoder
 from rrweb_tokenizer.timeline import in_true_time_order
 from rrweb_tokenizer.urls import UrlWriter
 
-__all__ = ["MAX_SNAPSHOT_IDS", "EncodedSession", "serialize"]
+__all__ = ["MAX_SNAPSHOT_IDS", "EncodedSession", "Serializer", "serialize"]
 
 MAX_SNAPSHOT_IDS: Final = 1_536
 
@@ -79,33 +79,44 @@ _MOVE_HEADS: Final = {
 _CHOICE_TYPES: Final = ("checkbox", "radio")
 
 
-def serialize(events: Iterable[Event], text_encoder: TextEncoder) -> EncodedSession:
-    """Writes a session's events as ids.
-
-    The nodes of the events' snapshots and mutations become the mirror's and are changed by later
-    events: decode the recording again to serialise it again.
+class Serializer:
+    """Writes sessions as ids; what repeats between sessions comes from bounded memos.
 
     Args:
-        events: typed events in any order; they are put in true-time order.
         text_encoder: turns text into ids.
     """
-    writer = _SessionWriter(text_encoder)
-    timed = in_true_time_order(events)
-    for time_ms, event in timed:
-        writer.write(time_ms, event)
-    return writer.finish()
+
+    def __init__(self, text_encoder: TextEncoder) -> None:
+        self.text_encoder = text_encoder
+        self.urls = UrlWriter(text_encoder)
+        self.attributes = AttributeWriter(text_encoder, self.urls)
+
+    def serialize(self, events: Iterable[Event]) -> EncodedSession:
+        """Writes one session's events, in any order: they are put in true-time order.
+
+        The nodes of the events' snapshots and mutations become the mirror's and are changed by
+        later events: decode the recording again to serialise it again.
+        """
+        writer = _SessionWriter(self)
+        for time_ms, event in in_true_time_order(events):
+            writer.write(time_ms, event)
+        return writer.finish()
+
+
+def serialize(events: Iterable[Event], text_encoder: TextEncoder) -> EncodedSession:
+    """Writes one session's events as ids; see `Serializer.serialize`."""
+    return Serializer(text_encoder).serialize(events)
 
 
 class _SessionWriter:
     """Writes one session, event by event."""
 
-    def __init__(self, text_encoder: TextEncoder) -> None:
-        self._text_encoder = text_encoder
+    def __init__(self, shared: Serializer) -> None:
+        self._text_encoder = shared.text_encoder
         self._mirror = Mirror()
-        self._urls = UrlWriter(text_encoder)
-        self._elements = ElementWriter(text_encoder, self._urls)
+        self._elements = ElementWriter(shared.text_encoder, shared.attributes)
         self._mutations = MutationWriter(self._mirror, self._elements)
-        self._page = PageState(self._urls)
+        self._page = PageState(shared.urls)
         self._chapters = ChapterWriter(
             References(self._mirror, self._elements),
             lambda: self._page.keyframe(has_snapshot=self._mirror.document is not None),
