@@ -237,8 +237,10 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     Raises:
         UsageError: an unknown flag or a value that cannot be; the message says what to change.
     """
-    explicit = _explicit_flags(argv)
     parser = _parser()
+    if {"-h", "--help"} & set(argv):
+        parser.parse_args(["--help"])  # here, since it shows the defaults of the real job
+    explicit = _explicit_flags(argv)
     is_sample = "data_dir" not in explicit
     has_cuda = torch.cuda.is_available() and "use_cpu" not in explicit
     if is_sample:

@@ -110,6 +110,10 @@ def describe(logs: dict[str, float], *, step: int, max_steps: int) -> str | None
 class LogLines(TrainerCallback):  # type: ignore[misc]
     """One printed line for each logged step: no bars, no carriage returns."""
 
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._first_step = 0
+
     def on_train_begin(
         self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:

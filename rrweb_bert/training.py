@@ -8,6 +8,7 @@
 | `get_batch_samples` | measures the wait for data; a stream that ends early must not start over | `test_a_stream_that_ends_early_stops_the_run` |
 | `training_step`, `log` | a loss that is no number stops the run | `test_a_loss_that_is_no_number_stops_the_run` |
 | `floating_point_ops` | counts all parameters anew each step, 1.6 ms | |
+| `_issue_warnings_after_load` | warns of tied weights, which are not stored twice | `test_best_model_is_kept_and_loaded_at_the_end` |
 | `_save_checkpoint` | saves nothing after a bad loss; adds `metrics.json` | |
 """  # noqa: E501 - a table
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,12 @@ METRICS_FILE = "metrics.json"
 
 class TrainingStoppedError(RuntimeError):
     """Training cannot go on; the message says at which step and what to try."""
+
+
+def _num_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _RankSlice(IterableDataset[dict[str, Any]]):
@@ -139,7 +147,8 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
 
     def _loader(self, stream: Any, batch_size: int, collator: Any) -> DataLoader[Any]:
         args = self.args
-        num_workers = min(args.dataloader_num_workers, stream.num_shards)
+        # More workers than cores only slow down; the order of the batches is the same for any.
+        num_workers = min(args.dataloader_num_workers, stream.num_shards, _num_cores())
         if args.world_size > 1:
             stream = _RankSlice(
                 stream,
@@ -286,6 +295,12 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
                 }
                 write_atomically(folder / METRICS_FILE, json.dumps(latest, indent=1) + "\n")
             super()._save_checkpoint(model, trial)
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """Warn of missing weights, but not of the output layer, which is the word embedding."""
+        tied = set(self.model._tied_weights_keys or ())
+        load_result.missing_keys[:] = [k for k in load_result.missing_keys if k not in tied]
+        super()._issue_warnings_after_load(load_result)
 
     def restore_finished(self, checkpoint: Path) -> None:
         """Take over a run whose last step is in `checkpoint` but whose results are not written."""

@@ -3,22 +3,10 @@ import time
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, models
-from transformers import PreTrainedTokenizerFast
 
 from rrweb_bert.collator import EVALUATION_MASK_SEED, RRWebDataCollator
 from rrweb_bert.modeling_rrweb_bert import IGNORE_INDEX
 from rrweb_tokenizer.structural_vocab import CLS_ID, MASK_ID, PAD_ID, SEP_ID, VOCAB_SIZE
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"t{i}" for i in range(5, VOCAB_SIZE))]
-    inner = Tokenizer(models.WordLevel({n: i for i, n in enumerate(names)}, unk_token="[UNK]"))  # noqa: S106 - no password
-    roles = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
-    return PreTrainedTokenizerFast(
-        tokenizer_object=inner, **{f"{k}_token": v for k, v in roles.items()}
-    )
 
 
 def windows(rows=32, width=2048, seed=0):

@@ -1,0 +1,309 @@
+"""Arguments -> the parts of a run: corpus, tokenizer, model, streams, record, trainer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from transformers import set_seed
+
+from data_prep.encoding import tokenizer_hashes
+from data_prep.prepare import PreparedCorpus, PrepareOptions, open_or_prepare
+from data_prep.streaming import evaluation_stream, window_stream
+from data_prep.windows import WindowPlan
+from rrweb_tokenizer import RRWebTokenizer
+
+from .arguments import Arguments, UsageError
+from .callbacks import say
+from .checkpoints import FoundCheckpoint, find_checkpoints, problem_of
+from .collator import EVALUATION_MASK_SEED, RRWebDataCollator
+from .history import TrainingHistory
+from .modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
+from .run_record import RunRecord, refuse_other_run
+from .sample_plan import sample_directory
+from .training import RRWebTrainer
+
+__all__ = [
+    "StepPlan",
+    "build_model",
+    "build_trainer",
+    "find_start",
+    "load_tokenizer",
+    "open_corpus",
+    "record_of",
+    "settle_steps",
+]
+
+EVALUATION_SEED: Final = 0
+"""Windows of every evaluation, whatever `--seed` is: `eval_loss` compares between runs."""
+
+# Flags that bend the curve; a run that differs in one of them is another run.
+_CURVE_FLAGS: Final = (
+    "learning_rate",
+    "weight_decay",
+    "adam_beta1",
+    "adam_beta2",
+    "adam_epsilon",
+    "max_grad_norm",
+    "label_smoothing_factor",
+    "warmup_steps",
+    "restart_epochs",
+    "restart_multiplier",
+    "seed",
+    "data_seed",
+    "max_steps",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepPlan:
+    """How many optimizer steps a run has, and how many windows each of them takes."""
+
+    windows_per_step: int
+    num_steps: int
+    is_demonstration: bool
+
+    @property
+    def num_samples(self) -> int:
+        """Windows of the whole run."""
+        return self.windows_per_step * self.num_steps
+
+
+def load_tokenizer(arguments: Arguments) -> RRWebTokenizer:
+    """The tokenizer that was named, or the shipped one.
+
+    Raises:
+        UsageError: the folder holds none.
+    """
+    name = arguments.data.tokenizer_name_or_path
+    if name is None:
+        return RRWebTokenizer()
+    try:
+        tokenizer: RRWebTokenizer = RRWebTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--tokenizer_name_or_path {name} holds no tokenizer: {error}") from error
+    return tokenizer
+
+
+def open_corpus(arguments: Arguments, tokenizer: RRWebTokenizer) -> PreparedCorpus:
+    """The prepared corpus, made on first use.
+
+    Raises:
+        DataError: there is nothing to train on; the message names the remedy.
+        UsageError: the corpus was prepared with another tokenizer.
+    """
+    data = arguments.data
+    options = PrepareOptions(
+        group_by=data.group_by,
+        test_fraction=data.test_fraction,
+        validation_fraction=data.validation_fraction,
+        num_proc=data.num_proc,
+        tokenizer_name_or_path=data.tokenizer_name_or_path,
+    )
+    folder = sample_directory() if data.data_dir is None else Path(data.data_dir)
+    cache_dir = None if data.cache_dir is None else Path(data.cache_dir)
+    with arguments.training.main_process_first(local=False, desc="preparing the corpus"):
+        corpus = open_or_prepare(folder, cache_dir=cache_dir, options=options)
+    prepared_with = {k: v for k, v in corpus.identity.tokenizer.items() if k != "code"}
+    if prepared_with != tokenizer_hashes(tokenizer):
+        raise UsageError(
+            f"{corpus.path} was prepared with another tokenizer. Prepare it again, or name that "
+            "tokenizer with --tokenizer_name_or_path"
+        )
+    return corpus
+
+
+def settle_steps(arguments: Arguments) -> StepPlan:
+    """Turn epochs into steps: a stream has no length, so `max_steps` and "epoch" are set here."""
+    training = arguments.training
+    windows_per_step = (
+        training.per_device_train_batch_size
+        * training.world_size
+        * training.gradient_accumulation_steps
+    )
+    steps_per_epoch = arguments.data.samples_per_epoch / windows_per_step
+    if training.max_steps <= 0:
+        training.max_steps = max(1, math.ceil(training.num_train_epochs * steps_per_epoch))
+    for what in ("eval", "save", "logging"):
+        if getattr(training, f"{what}_strategy") == "epoch":
+            strategy = type(getattr(training, f"{what}_strategy"))
+            setattr(training, f"{what}_strategy", strategy("steps"))
+            setattr(training, f"{what}_steps", max(1, round(steps_per_epoch)))
+    return StepPlan(
+        windows_per_step=windows_per_step,
+        num_steps=training.max_steps,
+        is_demonstration=arguments.is_sample,
+    )
+
+
+def build_model(arguments: Arguments) -> RRWebBertForMaskedLM:
+    """A new model from `--seed`, or the named weights; compiled where that was asked for.
+
+    Raises:
+        UsageError: the named weights cannot be loaded or have too few positions.
+    """
+    options, window_tokens = arguments.model, arguments.data.window_tokens
+    set_seed(arguments.training.seed)
+    if options.model_name_or_path is None:
+        config = model_config(
+            "base" if options.model_size == "auto" else options.model_size,
+            window_tokens=window_tokens,
+            hidden_dropout=options.hidden_dropout,
+            attention_dropout=options.attention_dropout,
+        )
+        model = RRWebBertForMaskedLM(config)
+    else:
+        model = _load_model(options.model_name_or_path)
+    if model.config.max_position_embeddings < window_tokens:
+        raise UsageError(
+            f"{options.model_name_or_path} has {model.config.max_position_embeddings} positions, "
+            f"fewer than --window_tokens {window_tokens}"
+        )
+    model.mlm_probability = arguments.data.mlm_probability
+    is_cuda = arguments.training.device.type == "cuda"
+    if options.compile == "on" or (options.compile == "auto" and is_cuda):
+        model.compile_layers()
+    return model
+
+
+def _load_model(name: str) -> RRWebBertForMaskedLM:
+    try:
+        model: RRWebBertForMaskedLM = RRWebBertForMaskedLM.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--model_name_or_path {name} cannot be loaded: {error}") from error
+    return model
+
+
+def record_of(
+    arguments: Arguments,
+    plan: StepPlan,
+    *,
+    corpus: PreparedCorpus,
+    tokenizer: RRWebTokenizer,
+    model: RRWebBertForMaskedLM,
+) -> RunRecord:
+    """What makes this run this run."""
+    data, training = arguments.data, arguments.training
+    config = model.config
+    identity: dict[str, Any] = {
+        "corpus": corpus.fingerprint,
+        "tokenizer": _hash(tokenizer_hashes(tokenizer)),
+        "windows_per_step": plan.windows_per_step,
+        "samples_per_epoch": data.samples_per_epoch,
+        "window_tokens": data.window_tokens,
+        "sampling": data.sampling,
+        "mlm_probability": data.mlm_probability,
+        "model_name_or_path": arguments.model.model_name_or_path,
+        "layers": config.num_hidden_layers,
+        "hidden_size": config.hidden_size,
+        "heads": config.num_attention_heads,
+        "hidden_dropout": config.hidden_dropout_prob,
+        "attention_dropout": config.attention_probs_dropout_prob,
+        "optim": str(getattr(training.optim, "value", training.optim)),
+        "lr_scheduler": str(getattr(training.lr_scheduler_type, "value", "")),
+        "lr_scheduler_kwargs": training.lr_scheduler_kwargs or None,
+    }
+    identity |= {name: getattr(training, name) for name in _CURVE_FLAGS}
+    return RunRecord(identity=identity)
+
+
+def find_start(output_dir: Path, record: RunRecord, resume: str) -> FoundCheckpoint | None:
+    """Where the run goes on: the newest whole checkpoint, None for the beginning.
+
+    Reports damaged checkpoints, which are passed over.
+
+    Raises:
+        UsageError: the folder is another run's, or `resume` cannot be done.
+    """
+    if resume not in ("auto", "never"):
+        path = Path(resume)
+        problem = problem_of(path) if path.is_dir() else "there is no such folder"
+        if problem is not None:
+            raise UsageError(f"--resume {resume}: {problem}")
+        refuse_other_run(path.resolve().parent, record)
+        state = json.loads((path / "trainer_state.json").read_text())
+        return FoundCheckpoint(path.resolve(), int(state["global_step"]), None)
+    found = find_checkpoints(output_dir)
+    if resume == "never":
+        if found:
+            raise UsageError(
+                f"--resume never, but {output_dir} holds {found[0].path.name}. Give another "
+                "--output_dir, or remove that folder"
+            )
+        return None
+    refuse_other_run(output_dir, record)
+    for checkpoint in found:
+        if checkpoint.problem is None:
+            return checkpoint
+        say(f"note: {checkpoint.path} is passed over, since {checkpoint.problem}")
+    return None
+
+
+def build_trainer(
+    arguments: Arguments,
+    plan: StepPlan,
+    *,
+    corpus_dir: Path,
+    tokenizer: Any,
+    model: RRWebBertForMaskedLM,
+    start: FoundCheckpoint | None,
+) -> RRWebTrainer:
+    """The trainer with both streams, the training one at its first sample still to come."""
+    data, training = arguments.data, arguments.training
+    start_step = 0 if start is None else start.step
+    seed = training.seed if training.data_seed is None else training.data_seed
+    windows = WindowPlan(
+        seed=seed,
+        window_tokens=data.window_tokens,
+        sampling=data.sampling,
+        samples_per_epoch=data.samples_per_epoch,
+    )
+    train_stream = window_stream(
+        corpus_dir,
+        "train",
+        windows,
+        batch_size=training.per_device_train_batch_size * training.world_size,
+        # A run that has only its results left to write still needs a stream: its last step's.
+        start_sample=min(start_step, plan.num_steps - 1) * plan.windows_per_step,
+        stop_sample=plan.num_samples,
+    )
+    eval_stream = evaluation_stream(
+        corpus_dir,
+        "validation",
+        window_tokens=data.window_tokens,
+        seed=EVALUATION_SEED,
+        batch_size=training.per_device_eval_batch_size * training.world_size,
+    )
+    collator = RRWebDataCollator(tokenizer, mlm_probability=data.mlm_probability, mask_seed=seed)
+    output_dir = Path(training.output_dir or ".")
+    return RRWebTrainer(
+        model=model,
+        args=training,
+        train_dataset=train_stream,
+        eval_dataset=eval_stream,
+        data_collator=collator,
+        eval_collator=replace(collator, mask_seed=EVALUATION_MASK_SEED),
+        history=TrainingHistory.load(output_dir, until_step=start_step),
+        samples_per_epoch=data.samples_per_epoch,
+        checkpoint=None if start is None else start.path,
+        processing_class=tokenizer,
+    )
+
+
+def name_other_gpus(num_processes: int) -> None:
+    """Name the `torchrun` command where GPUs are visible that this process does not use."""
+    num_gpus = torch.cuda.device_count()
+    if num_gpus > 1 and num_processes == 1:
+        say(
+            f"note: {num_gpus} GPUs are visible and one is used. For all of them: "
+            f"torchrun --nproc_per_node {num_gpus} train_mlm.py ..."
+        )
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,110 @@
+"""Pre-train BERT on rrweb session recordings with masked-language modelling.
+
+python train_mlm.py                                      the embedded sample: see it work
+python train_mlm.py --data_dir FOLDER_OF_RECORDINGS      the real thing; run it again to continue
+python train_mlm.py --help                               every flag with unit and default
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from data_prep.errors import DataError
+from rrweb_bert import assembly
+from rrweb_bert.arguments import Arguments, UsageError, parse_arguments
+from rrweb_bert.callbacks import say
+from rrweb_bert.console import prepare_console, prepare_wandb
+from rrweb_bert.plots import plot_history
+from rrweb_bert.run_record import RunRecord
+from rrweb_bert.sample_plan import announcement
+from rrweb_bert.training import RRWebTrainer, TrainingStoppedError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, and return the exit status: 0 done, 1 training failed, 2 it cannot run as asked."""
+    try:
+        train(parse_arguments(sys.argv[1:] if argv is None else argv))
+    except (UsageError, DataError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except TrainingStoppedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def train(arguments: Arguments) -> None:
+    """Arguments -> data -> model -> Trainer."""
+    training = arguments.training
+    output_dir = Path(training.output_dir or ".").resolve()
+    training.output_dir = str(output_dir)
+    prepare_console(training)
+    prepare_wandb(training)
+    plan = assembly.settle_steps(arguments)
+    announce(arguments, plan)
+
+    tokenizer = assembly.load_tokenizer(arguments)
+    corpus = assembly.open_corpus(arguments, tokenizer)
+    model = assembly.build_model(arguments)
+
+    record = assembly.record_of(arguments, plan, corpus=corpus, tokenizer=tokenizer, model=model)
+    start = assembly.find_start(output_dir, record, training.resume)
+    if is_finished(output_dir):
+        say(f"this run is finished: the best model is in {output_dir}. Nothing to do")
+        return
+
+    trainer = assembly.build_trainer(
+        arguments, plan, corpus_dir=corpus.path, tokenizer=tokenizer, model=model, start=start
+    )
+    if trainer.is_world_process_zero():
+        record.save(output_dir)
+    if start is None or start.step < plan.num_steps:
+        say(
+            f"training {model.num_parameters():,} parameters on {training.device}"
+        )
+        trainer.train(resume_from_checkpoint=None if start is None else str(start.path))
+    else:
+        trainer.restore_finished(start.path)
+    finish(trainer, output_dir, record)
+
+
+def announce(arguments: Arguments, plan: assembly.StepPlan) -> None:
+    """Say what is special about this run before any work starts."""
+    assembly.name_other_gpus(arguments.training.world_size)
+    if plan.is_demonstration:
+        say(
+            announcement(
+                num_steps=plan.num_steps,
+                model_size=arguments.model.model_size,
+                window_tokens=arguments.data.window_tokens,
+                output_dir=str(arguments.training.output_dir),
+            )
+        )
+
+
+def is_finished(output_dir: Path) -> bool:
+    """Whether the run in this folder has written its results."""
+    record = RunRecord.load(output_dir)
+    return record is not None and record.is_finished
+
+
+def finish(trainer: RRWebTrainer, output_dir: Path, record: RunRecord) -> None:
+    """Save the best model and the tokenizer in the output folder itself, draw, and say where."""
+    trainer.save_model()
+    if not trainer.is_world_process_zero():
+        return
+    trainer.save_state()
+    say(f"picture: {plot_history(output_dir)}")
+    replace(record, is_finished=True).save(output_dir)
+    best = trainer.state.best_metric
+    result = (
+        "" if best is None else f", eval_loss {best:.4f} (step {trainer.state.best_global_step})"
+    )
+    say(f"finished: model and tokenizer are in {output_dir}{result}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
