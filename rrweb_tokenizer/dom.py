@@ -176,7 +176,7 @@ class ElementWriter:
                 node, ids = self._open(node)
                 rank = _rank(node)
                 if ids:
-                    entries.append(_Entry(depth, rank, ids, ids[:2]))
+                    entries.append(_Entry(depth, rank, ids, ids[:1]))
                     depth += 1
                 if not _is_closed(node):
                     inner = text_rank if rank in (Rank.container, Rank.text) else rank
