@@ -7,7 +7,7 @@ from typing import Final
 
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_TOKENS
 
-__all__ = ["LOOKALIKE_CLOSE", "LOOKALIKE_OPEN", "normalize_text"]
+__all__ = ["LOOKALIKE_CLOSE", "LOOKALIKE_OPEN", "normalize_text", "replace_unencodable"]
 
 LOOKALIKE_OPEN: Final = "\u27e6"
 LOOKALIKE_CLOSE: Final = "\u27e7"
@@ -20,6 +20,7 @@ _DROPPED: Final = (
     "\u2060-\u206f\ufeff\ufff0-\ufffb\ufffe\uffff\ud800-\udfff]"
 )
 _DROP: Final = re.compile(_DROPPED)
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _JOINERS: Final = re.compile("[\u200c\u200d]+")
 # Full-width ASCII is ASCII to a reader; hyphens are one hyphen; U+2581 marks spaces in the text
 # model.
@@ -60,3 +61,11 @@ def _joiners_between_words(found: re.Match[str]) -> str:
     text, start, stop = found.string, found.start(), found.end()
     neighbours = text[max(start - 1, 0) : start] + text[stop : stop + 1]
     return "" if any(char.isascii() for char in neighbours) else found[0]
+
+
+def replace_unencodable(text: str) -> str:
+    """The text with what a SentencePiece model cannot hold replaced: lone surrogates, U+2581.
+
+    This is all that happens to strings which are no page text, such as rendered token strings.
+    """
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text).replace("\u2581", "_")

@@ -1,0 +1,257 @@
+"""Recordings -> a SentencePiece BPE model for their texts, from the train split alone.
+
+`python -m data_prep.train_text_model INPUT... --output text_bpe.model`
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import sentencepiece
+
+from data_prep.errors import DataError
+from data_prep.files import sync_file, sync_folder
+from data_prep.limits import DEFAULT_LIMITS
+from data_prep.manifest import Source, list_sources
+from data_prep.readers import Rejected, Session, read_sessions
+from data_prep.splits import GROUP_BY, GroupBy, group_of, split_of
+from data_prep.text_sample import MAX_SAMPLE_CHARS, TextCollector, TextSample
+from rrweb_tokenizer.schema import Event, MetaEvent, decode_events
+from rrweb_tokenizer.serializer import Serializer
+from rrweb_tokenizer.structural_vocab import NUM_TEXT_PIECES
+
+__all__ = ["CollectOptions", "collect_texts", "main", "train_text_model"]
+
+# Characters that get a piece whether or not the texts hold them: letters of European languages and
+# the marks of typography. Others become bytes unless the texts hold enough of them.
+_ALWAYS_COVERED: Final = "".join(
+    chr(code)
+    for start, stop in ((0x21, 0x7F), (0xA1, 0x180), (0x386, 0x3CF), (0x401, 0x460))
+    for code in range(start, stop)
+    if chr(code).isprintable() and code not in (0x38B, 0x38D, 0x3A2)
+) + (
+    "\u2013\u2014\u2018\u2019\u201a\u201c\u201d\u201e\u2022"
+    "\u2026\u2039\u203a\u20ac\u2122\u2190\u2191\u2192\u2193\u2212\u2713\u00d7"
+)
+
+
+def train_text_model(
+    texts: Iterable[str],
+    *,
+    vocab_size: int = NUM_TEXT_PIECES,
+    max_chars: int = MAX_SAMPLE_CHARS,
+    seed: int = 0,
+    character_coverage: float = 0.9995,
+) -> bytes:
+    """Return the bytes of a SentencePiece BPE model of the texts.
+
+    The same set of texts gives the same bytes, in whatever order they come. Text is taken as it is:
+    identity normalisation but for extra spaces, byte fallback, digits one by one (so no number can
+    become a piece), no control pieces.
+
+    Args:
+        texts: Normalised and redacted texts.
+        vocab_size: Number of pieces, 256 bytes and the unknown piece included.
+        max_chars: Bound on the characters that are used; a keyed sample where there are more.
+        seed: Key of that sample.
+        character_coverage: Share of the characters that get a piece of their own.
+
+    Raises:
+        DataError: There is too little text for so many pieces.
+    """
+    sample = TextSample(max_chars=max_chars, seed=seed)
+    sample.extend(texts)
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sample),
+            model_writer=model,
+            model_type="bpe",
+            vocab_size=vocab_size,
+            character_coverage=character_coverage,
+            required_chars=_ALWAYS_COVERED if vocab_size == NUM_TEXT_PIECES else "",
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=True,
+            add_dummy_prefix=True,
+            byte_fallback=True,
+            split_digits=True,
+            unk_id=0,
+            bos_id=-1,
+            eos_id=-1,
+            pad_id=-1,
+            # Bytes; no text is left out for its length.
+            max_sentence_length=1 << 20,
+            num_threads=1,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise DataError(
+            f"{len(sample):,} distinct texts of {sample.num_chars:,} characters are too few for "
+            f"{vocab_size:,} pieces ({str(error).rpartition(']')[2].strip()}). Remedies: give more "
+            "recordings, or a smaller --vocab_size"
+        ) from error
+    return model.getvalue()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectOptions:
+    """Which sessions texts are taken from: the train split, by the rules of `prepare`."""
+
+    group_by: GroupBy = "auto"
+    """What the split keeps together: see `splits.group_of`."""
+
+    test_fraction: float = 0.05
+    """Share of the groups set aside for the test split, first."""
+
+    validation_fraction: float = 0.1
+    """Share of the others for validation."""
+
+    salt: str = ""
+    """Another salt deals the groups out anew."""
+
+    exclude_sites: frozenset[str] = frozenset()
+    """Hosts of the first page, or names of the folders that files lie in, that are left out."""
+
+
+def collect_texts(
+    sources: Sequence[Source], sample: TextSample, options: CollectOptions
+) -> Counter[str]:
+    """Offer every text that the serializer would encode to the sample.
+
+    Returns:
+        How many sessions were used, excluded, in other splits, or rejected.
+    """
+    serializer = Serializer(TextCollector(sample))
+    outcomes: Counter[str] = Counter()
+    for source in sources:
+        for session in read_sessions(source.path, DEFAULT_LIMITS, source_id=source.source_id):
+            if isinstance(session, Rejected):
+                outcomes["rejected"] += 1
+                continue
+            events = decode_events(session.parts).events
+            outcome = _fate(session, source, events, options)
+            outcomes[outcome] += 1
+            if outcome == "used":
+                serializer.serialize(events)
+    return outcomes
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status: 0, 1 for bad data, 2 for a bad call."""
+    parsed = _parser().parse_args(arguments)
+    started = time.monotonic()
+    try:
+        sources = list_sources(parsed.inputs).sources
+        sample = TextSample(max_chars=parsed.max_chars, seed=parsed.seed)
+        options = CollectOptions(
+            group_by=parsed.group_by,
+            test_fraction=parsed.test_fraction,
+            validation_fraction=parsed.validation_fraction,
+            salt=parsed.salt,
+            exclude_sites=frozenset(parsed.exclude_site),
+        )
+        outcomes = collect_texts(sources, sample, options)
+        model = train_text_model(
+            sample, vocab_size=parsed.vocab_size, max_chars=parsed.max_chars, seed=parsed.seed
+        )
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    _write_atomically(parsed.output, model)
+    for line in _report(outcomes, sample, model):
+        print(line)
+    print(f"{parsed.output}: {len(model):,} bytes in {time.monotonic() - started:.0f} s")
+    return 0
+
+
+def _fate(
+    session: Session, source: Source, events: Sequence[Event], options: CollectOptions
+) -> str:
+    first_meta = next((event for event in events if isinstance(event, MetaEvent)), None)
+    href = first_meta.data.href if first_meta is not None else None
+    folder = source.path.parent.name.encode(errors="replace").decode()
+    site = group_of(
+        group_by="site",
+        file_id=source.file_id,
+        fields=session.fields,
+        first_href=href,
+        parent_folder=folder,
+    )
+    group = group_of(
+        group_by=options.group_by,
+        file_id=source.file_id,
+        fields=session.fields,
+        first_href=href,
+        parent_folder=folder,
+    )
+    if group is None:
+        return "names no visitor"
+    if options.exclude_sites & {folder, (site or "").removeprefix("site:")}:
+        return "excluded"
+    split = split_of(
+        group,
+        test_fraction=options.test_fraction,
+        validation_fraction=options.validation_fraction,
+        salt=options.salt,
+    )
+    return "used" if split == "train" else f"left to {split}"
+
+
+def _report(outcomes: Counter[str], sample: TextSample, model: bytes) -> Iterator[str]:
+    sessions = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(outcomes.items()))
+    yield f"sessions: {sessions}"
+    yield (
+        f"texts: {sample.num_texts_seen:,} seen, {len(sample):,} distinct kept, "
+        f"{sample.num_chars:,} characters"
+    )
+    yield f"sha256: {hashlib.sha256(model).hexdigest()}"
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(content)
+    sync_file(temporary)
+    temporary.replace(path)
+    sync_folder(path.absolute().parent)
+
+
+def _parser() -> argparse.ArgumentParser:
+    defaults = CollectOptions()
+    parser = argparse.ArgumentParser(
+        prog="python -m data_prep.train_text_model",
+        description="Train the text model on the texts of recordings, those of the train split.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("inputs", metavar="INPUT", nargs="+", type=Path, help="folder (recursively) or file")
+    add("--output", required=True, type=Path, help="model file to write")
+    add("--vocab_size", type=int, default=NUM_TEXT_PIECES, help="number of pieces")
+    add("--max_chars", type=int, default=MAX_SAMPLE_CHARS, help="characters of text to use")
+    add("--seed", type=int, default=0, help="key of the sample, where not all text is used")
+    add("--group_by", choices=GROUP_BY, default=defaults.group_by, help="as in prepare")
+    add("--test_fraction", type=float, default=defaults.test_fraction, help="as in prepare")
+    add("--validation_fraction", type=float, default=defaults.validation_fraction, help="as there")
+    add("--salt", default=defaults.salt, help="as in prepare")
+    add(
+        "--exclude_site",
+        metavar="NAME",
+        nargs="*",
+        action="extend",
+        default=[],
+        help="host, or name of the folder of files, to leave out",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
