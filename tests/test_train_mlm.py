@@ -1,0 +1,188 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from synthetic import write_recordings
+
+import train_mlm
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recordings")
+    write_recordings(folder, num_per_site=6, num_actions=40)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def command(recordings, cache, tmp_path):
+    def make(*extra, data_dir=recordings, output="run"):
+        return [
+            *("--data_dir", str(data_dir), "--cache_dir", str(cache)),
+            *("--output_dir", str(tmp_path / output), "--model_size", "tiny"),
+            *("--window_tokens", "64", "--per_device_train_batch_size", "4"),
+            *("--samples_per_epoch", "48", "--max_steps", "12", "--eval_steps", "3"),
+            *("--logging_steps", "3", "--validation_fraction", "0.2", "--num_proc", "1"),
+            *("--use_cpu", "--dataloader_num_workers", "0", *extra),
+        ]
+
+    return make
+
+
+def error_of(capsys):
+    """The one error line that a user sees."""
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def stop_after(monkeypatch, step):
+    """Make the next run fail at the first log after `step`, as a killed process would."""
+    from rrweb_bert.training import RRWebTrainer, TrainingStoppedError
+
+    stock = RRWebTrainer.training_step
+
+    def training_step(self, *args, **kwargs):
+        if self.state.global_step >= step:
+            raise TrainingStoppedError("stopped by the test")
+        return stock(self, *args, **kwargs)
+
+    monkeypatch.setattr(RRWebTrainer, "training_step", training_step)
+
+
+def test_interrupted_run_continues_with_the_same_command_and_ends_bit_identical(
+    command, tmp_path, monkeypatch, capsys
+):
+    assert train_mlm.main(command(output="whole")) == 0
+    with monkeypatch.context() as patch:
+        stop_after(patch, 7)
+        assert train_mlm.main(command()) == 1
+    # The newest checkpoint is left half written.
+    (tmp_path / "run" / "checkpoint-6" / "optimizer.pt").unlink()
+    capsys.readouterr()
+    assert train_mlm.main(command("--dataloader_num_workers", "1")) == 0
+    output = capsys.readouterr().out
+    assert "checkpoint-6 is passed over, since optimizer.pt is missing" in output
+    whole, resumed = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "run"))
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    steps = {}
+    for name in ("whole", "run"):
+        content = json.loads((tmp_path / name / "training_history.json").read_text())
+        steps[name] = [(row["step"], row["loss"]) for row in content["train"]]
+    assert steps["whole"] == steps["run"]
+    assert train_mlm.main(command()) == 0
+    assert "this run is finished" in capsys.readouterr().out
+
+
+def test_run_killed_before_its_results_were_written_writes_them(command, tmp_path, capsys):
+    assert train_mlm.main(command()) == 0
+    output = tmp_path / "run"
+    expected = (output / "model.safetensors").read_bytes()
+    record = json.loads((output / "run.json").read_text())
+    (output / "run.json").write_text(json.dumps(record | {"finished": False}))
+    (output / "model.safetensors").unlink()
+    assert train_mlm.main(command()) == 0
+    assert (output / "model.safetensors").read_bytes() == expected
+
+
+def test_output_folder_of_another_run_is_refused_with_the_difference(command, capsys):
+    assert train_mlm.main(command()) == 0
+    capsys.readouterr()
+    assert train_mlm.main(command("--learning_rate", "0.01")) == 2
+    message = capsys.readouterr().err
+    assert "learning_rate was 5e-05, is 0.01" in message
+    assert "another --output_dir" in message
+    assert train_mlm.main(command("--resume", "never")) == 2
+    assert "holds checkpoint-" in error_of(capsys)
+
+
+def test_training_goes_on_from_given_weights(command, tmp_path, capsys):
+    assert train_mlm.main(command()) == 0
+    start = str(tmp_path / "run")
+    again = command("--model_name_or_path", start, output="second")
+    assert train_mlm.main(again) == 0
+    first, second = (
+        json.loads((tmp_path / name / "training_history.json").read_text())["train"][0]["loss"]
+        for name in ("run", "second")
+    )
+    assert second < first
+    wide = command("--model_name_or_path", start, "--window_tokens", "128", output="third")
+    assert train_mlm.main(wide) == 2
+    assert "fewer than --window_tokens 128" in error_of(capsys)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--fp16"], "needs a CUDA GPU"),
+        (["--no_such_flag"], "unknown argument --no_such_flag"),
+        (["--model_name_or_path", "no/such/folder/here"], "cannot be loaded"),
+        (["--tokenizer_name_or_path", "no/such/folder/here"], "holds no tokenizer"),
+        (["--resume", "no/such/checkpoint"], "no such folder"),
+    ],
+)
+def test_wrong_flags_are_one_clear_message(command, capsys, flags, message):
+    assert train_mlm.main(command(*flags)) == 2
+    assert message in error_of(capsys)
+
+
+def test_missing_and_empty_folders_are_named(command, tmp_path, capsys):
+    missing, empty = tmp_path / "missing", tmp_path / "empty"
+    empty.mkdir()
+    for folder in (missing, empty):
+        assert train_mlm.main(command(data_dir=folder)) == 2
+        assert str(folder) in error_of(capsys)
+
+
+def test_a_folder_without_a_single_recording_is_refused(command, tmp_path, capsys):
+    folder = tmp_path / "others"
+    folder.mkdir()
+    (folder / "a.json").write_text("not JSON at all")
+    (folder / "b.json").write_text('{"this": "is no recording"}')
+    assert train_mlm.main(command(data_dir=folder)) == 2
+    assert str(folder) in capsys.readouterr().err
+
+
+def test_too_few_recordings_for_a_validation_split_name_the_remedy(
+    command, recordings, tmp_path, capsys
+):
+    folder = tmp_path / "few"
+    folder.mkdir()
+    shutil.copy(recordings / "shop" / "000.json", folder)
+    assert train_mlm.main(command(data_dir=folder)) == 2
+    assert "validation" in error_of(capsys)
+
+
+def test_a_corpus_of_another_tokenizer_is_refused(command, monkeypatch, capsys):
+    from rrweb_bert import assembly
+
+    monkeypatch.setattr(assembly, "tokenizer_hashes", lambda tokenizer: {"text_bpe.model": "0"})
+    assert train_mlm.main(command()) == 2
+    assert "prepared with another tokenizer" in error_of(capsys)
+
+
+def test_log_file_has_no_carriage_returns_and_one_line_a_logged_step(command, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-u", str(ROOT / "train_mlm.py"), *command()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "\r" not in done.stdout
+    steps = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("step ")]
+    assert steps == ["3/12", "3/12", "6/12", "6/12", "9/12", "9/12", "12/12", "12/12"]
