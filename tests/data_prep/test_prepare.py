@@ -12,6 +12,7 @@ import pytest
 from data_prep.__main__ import main
 from data_prep.corpus import open_corpus
 from data_prep.errors import DataError
+from data_prep.ledger import Ledger
 from data_prep.pool import encode_sources, processes_for
 from data_prep.prepare import PrepareOptions, default_cache_dir, open_or_prepare, prepare
 from data_prep.progress import Progress
@@ -368,6 +369,62 @@ def test_few_bytes_start_no_processes():
 def test_no_files_give_nothing(fake_encoder):
     encoder = fake_encoder.FakeEncoder()
     assert list(encode_sources([], encoder, fake_encoder.FakeEncoder, None, 1)) == []
+
+
+def test_events_that_are_none_are_counted(tmp_path, run):
+    raw = fill(tmp_path / "raw", 20)
+    (raw / "odd.json").write_text('[{"type": 0, "timestamp": 5}, {"hi": 1}, 7]')
+    said = []
+    assert run(said=said).num_rejected_events == 2
+    assert "2 members of event lists were no events" in said[-1]
+
+
+def test_group_by_visitor_rejects_who_names_none(tmp_path, run):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for number in range(30):
+        text = f'{{"userId": "u{number}", "events": {recording(number)}}}'
+        (raw / f"{number}.json").write_text(text)
+    (raw / "nobody.json").write_text(recording(99))
+    corpus = run(group_by="visitor")
+    (rejected,) = [row for row in ledger_of(corpus.path) if row["status"] == "rejected"]
+    assert rejected["reasons"] == ["names no visitor"]
+
+
+def test_a_session_that_gives_no_ids_is_rejected(tmp_path, run, fake_encoder):
+    class Silent(fake_encoder.FakeEncoder):
+        def encode_session(self, session):
+            return super().encode_session([] if session[0].timestamp == 0 else session)
+
+    fill(tmp_path / "raw", 20)
+    corpus = run(encoder=Silent)
+    assert (corpus.num_accepted, corpus.num_rejected) == (19, 1)
+
+
+def test_a_ledger_that_does_not_add_up_is_refused(tmp_path):
+    with pytest.raises(RuntimeError, match="not the 1 listed"):
+        Ledger(path=tmp_path / "ledger.jsonl", num_listed=1).close()
+
+
+def test_many_kinds_of_reasons_are_cut_short_in_the_summary(tmp_path, run, monkeypatch):
+    monkeypatch.setattr("data_prep.summary._MAX_LINES", 1)
+    raw = fill(tmp_path / "raw", 20)
+    (raw / "a.json").write_text("no json")
+    (raw / "b.json").write_text("")
+    said = []
+    run(said=said)
+    assert "1 more kinds, see ledger.jsonl" in said[-1]
+
+
+def test_the_command_line_prepares_with_the_shipped_tokenizer(tmp_path, capsys):
+    fill(tmp_path / "raw", 30)
+    call = ["prepare", str(tmp_path / "raw"), "--output", str(tmp_path / "corpus")]
+    assert main([*call, "--test_fraction", "0.2", "--validation_fraction", "0.3"]) == 0
+    assert "30 files listed = 30 accepted + 0 rejected" in capsys.readouterr().out
+    corpus = open_corpus(tmp_path / "corpus")
+    assert set(corpus.identity.tokenizer) == {"structural_vocab.json", "text_bpe.model", "code"}
+    table = SplitTable.open(corpus.path, "train")
+    assert all(table.keyframes(session)[0] == 0 for session in range(len(table)))
 
 
 @pytest.mark.parametrize(
