@@ -255,7 +255,7 @@ def check_random(candidate: str) -> int:
     longest = max(map(len, runs), default=0)
     if num_kind >= 4 and longest >= 8:
         return len(candidate) if share >= 0.25 else 0
-    return len(candidate) if share >= 0.45 and longest >= 20 else 0
+    return len(candidate) if share >= 0.45 and longest >= 24 else 0
 
 
 def check_long_hex(candidate: str) -> int:
