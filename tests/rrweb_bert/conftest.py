@@ -19,6 +19,15 @@ from rrweb_tokenizer.structural_vocab import VOCAB_SIZE
 WINDOW, BATCH, STEPS = 32, 4, 12
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """Threads that wait for each other make small models slow on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def tokenizer():
     names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"t{i}" for i in range(5, VOCAB_SIZE))]
