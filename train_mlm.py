@@ -62,9 +62,7 @@ def train(arguments: Arguments) -> None:
     if trainer.is_world_process_zero():
         record.save(output_dir)
     if start is None or start.step < plan.num_steps:
-        say(
-            f"training {model.num_parameters():,} parameters on {training.device}"
-        )
+        say(f"training {model.num_parameters():,} parameters on {training.device}")
         trainer.train(resume_from_checkpoint=None if start is None else str(start.path))
     else:
         trainer.restore_finished(start.path)

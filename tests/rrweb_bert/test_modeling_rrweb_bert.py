@@ -207,13 +207,18 @@ def test_checkpoint_loads_in_a_process_without_our_code(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # raised inside torch's own compiler
-def test_compiled_layers_keep_keys_and_loss():
+@pytest.mark.filterwarnings("ignore")  # raised inside torch's own compiler
+def test_compiled_layers_share_one_graph_and_keep_keys_and_loss():
+    from torch._dynamo.utils import counters
+
+    counters.clear()
     ours, stock = twins()
     keys = list(ours.state_dict())
     ours.compile_layers()
     ids, labels = batch()
     loss = ours(ids, labels=labels).loss
     loss.backward()
+    assert counters["stats"]["unique_graphs"] == 1
+    assert not counters["graph_break"]
     assert list(ours.state_dict()) == keys
     assert loss.item() == pytest.approx(stock(ids, labels=labels).loss.item(), abs=1e-5)
