@@ -13,13 +13,15 @@ import pytest
 import torch
 from synthetic import write_recordings
 
-import train_mlm
+ROOT = Path(__file__).parents[1]
 
 BATCH_SIZE = 8
 
 
 def run_pipeline(folder: Path) -> Path:
     """Write recordings, train on them, and return the output folder."""
+    import train_mlm  # here, since the script below makes it findable without an installation
+
     write_recordings(folder / "recordings", num_per_site=10)
     output = folder / "run"
     status = train_mlm.main(
@@ -83,12 +85,11 @@ with torch.no_grad():
     torch.testing.assert_close(stock(ids).logits, ours(ids).logits, atol=1e-5, rtol=1e-5)
 print("same logits")
 """  # noqa: E501
-    environment_root = str(Path(train_mlm.__file__).parent)
     done = subprocess.run(
         [sys.executable, "-c", code, str(output)],
         capture_output=True,
         text=True,
-        cwd=environment_root,
+        cwd=ROOT,
     )
     assert done.stdout.strip().endswith("same logits"), done.stderr
 
@@ -105,5 +106,6 @@ def test_the_picture_is_drawn(output):
 
 
 if __name__ == "__main__":
+    sys.path.append(str(ROOT))
     with tempfile.TemporaryDirectory() as scratch:
         sys.exit(pytest.main([__file__, "-s", "--basetemp", f"{scratch}/pytest"]))
