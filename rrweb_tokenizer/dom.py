@@ -14,9 +14,9 @@ from typing import Final
 
 from rrweb_tokenizer.attributes import AttributeWriter, value_ids
 from rrweb_tokenizer.enums import NodeType
+from rrweb_tokenizer.incremental import Node
 from rrweb_tokenizer.mirror import Mirror
 from rrweb_tokenizer.quantize import count_to_bin, depth_to_bin, sibling_to_bin
-from rrweb_tokenizer.schema import Node
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 from rrweb_tokenizer.text_encoder import TextEncoder
 

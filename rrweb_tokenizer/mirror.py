@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rrweb_tokenizer.enums import NodeType
-from rrweb_tokenizer.schema import AddedNode, MutationData, Node
+from rrweb_tokenizer.incremental import AddedNode, MutationData, Node
 
 __all__ = ["Mirror", "walk"]
 

@@ -12,10 +12,16 @@ from rrweb_tokenizer.attributes import attribute_id, style_classes
 from rrweb_tokenizer.chapters import Part
 from rrweb_tokenizer.dom import UNREAD_TEXT, ElementWriter
 from rrweb_tokenizer.enums import NodeType
+from rrweb_tokenizer.incremental import (
+    AddedNode,
+    ChangedAttributes,
+    ChangedText,
+    MutationData,
+    Node,
+)
 from rrweb_tokenizer.mirror import Mirror
 from rrweb_tokenizer.quantize import count_to_bin
 from rrweb_tokenizer.references import Target
-from rrweb_tokenizer.schema import AddedNode, ChangedAttributes, ChangedText, MutationData, Node
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 
 __all__ = ["MAX_MUTATION_IDS", "MutationWriter", "style_signature"]

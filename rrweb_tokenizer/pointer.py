@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from rrweb_tokenizer.incremental import Position
 from rrweb_tokenizer.quantize import (
     direction_to_bin,
     distance_to_bin,
     place_to_bin,
     time_to_bin,
 )
-from rrweb_tokenizer.schema import Position
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 
 __all__ = ["place_ids", "stroke_ids"]

@@ -14,6 +14,26 @@ from rrweb_tokenizer.attributes import AttributeWriter, style_classes, value_ids
 from rrweb_tokenizer.chapters import ChapterWriter, EncodedSession, Part
 from rrweb_tokenizer.dom import ElementWriter
 from rrweb_tokenizer.enums import EventType
+from rrweb_tokenizer.incremental import (
+    AdoptedStyleSheetData,
+    CanvasMutationData,
+    CustomElementData,
+    DragData,
+    FontData,
+    InputData,
+    LogData,
+    MediaInteractionData,
+    MouseInteractionData,
+    MouseMoveData,
+    MovesData,
+    MutationData,
+    ScrollData,
+    SelectionData,
+    StyleDeclarationData,
+    StyleSheetRuleData,
+    TouchMoveData,
+    ViewportResizeData,
+)
 from rrweb_tokenizer.mirror import Mirror
 from rrweb_tokenizer.mutations import MutationWriter, style_signature
 from rrweb_tokenizer.pages import PageState
@@ -28,34 +48,16 @@ from rrweb_tokenizer.quantize import (
 )
 from rrweb_tokenizer.references import References, Target
 from rrweb_tokenizer.schema import (
-    AdoptedStyleSheetData,
     AssetEvent,
-    CanvasMutationData,
-    CustomElementData,
     CustomEvent,
     DomContentLoadedEvent,
-    DragData,
     Event,
-    FontData,
     FullSnapshotEvent,
     IncrementalEvent,
-    InputData,
     LoadEvent,
-    LogData,
-    MediaInteractionData,
     MetaEvent,
-    MouseInteractionData,
-    MouseMoveData,
-    MovesData,
-    MutationData,
     PluginEvent,
-    ScrollData,
-    SelectionData,
-    StyleDeclarationData,
-    StyleSheetRuleData,
-    TouchMoveData,
     UnknownEvent,
-    ViewportResizeData,
 )
 from rrweb_tokenizer.structural_vocab import GROUPS, STRUCTURAL_IDS
 from rrweb_tokenizer.text_encoder import TextEncoder

@@ -9,14 +9,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 
-from rrweb_tokenizer.schema import (
+from rrweb_tokenizer.incremental import (
     DragData,
-    Event,
-    IncrementalEvent,
     MouseMoveData,
     Position,
     TouchMoveData,
 )
+from rrweb_tokenizer.schema import Event, IncrementalEvent
 
 __all__ = ["TimedEvent", "in_true_time_order"]
 

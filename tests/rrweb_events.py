@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from rrweb_tokenizer.schema import Event, Node, decode_events
+from rrweb_tokenizer.incremental import Node
+from rrweb_tokenizer.schema import Event, decode_events
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_TOKENS
 
 

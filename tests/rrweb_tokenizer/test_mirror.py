@@ -2,8 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rrweb_events import change, element, node, page, text, typed
 
+from rrweb_tokenizer.incremental import MutationData
 from rrweb_tokenizer.mirror import Mirror, walk
-from rrweb_tokenizer.schema import MutationData
 
 
 def mirror_of(*body) -> Mirror:

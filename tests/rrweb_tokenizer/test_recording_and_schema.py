@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rrweb_tokenizer.enums import EventType, IncrementalSource
+from rrweb_tokenizer.incremental import MouseInteractionData
 from rrweb_tokenizer.recording import NotARecording, find_events
 from rrweb_tokenizer.schema import (
     DomContentLoadedEvent,
     IncrementalEvent,
-    MouseInteractionData,
     UnknownEvent,
     decode_events,
 )
