@@ -42,7 +42,7 @@ _QUOTED = re.compile(r"'[^']*'")
 class SessionEncoder(Protocol):
     """What is needed of a tokenizer here."""
 
-    def encode_session(self, session: list[Event]) -> EncodedSession:
+    def encode_events(self, session: list[Event]) -> EncodedSession:
         """Return the ids of typed events."""
 
     def save_vocabulary(self, save_directory: str) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ def _encode(
     group = _group(session, source, decoded.events, options.group_by)
     if group is None:
         return "names no visitor"
-    encoded = encoder.encode_session(decoded.events)
+    encoded = encoder.encode_events(decoded.events)
     if len(encoded.ids) == 0:
         return "no event that the tokenizer encodes"
     split = split_of(

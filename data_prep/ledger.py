@@ -60,6 +60,9 @@ class Ledger:
     num_accepted: int = 0
     num_rejected: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    """Reason -> the first file that was rejected for it."""
+
     notes: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     num_rejected_events: int = 0
@@ -76,7 +79,9 @@ class Ledger:
         self.num_accepted += outcome.is_accepted
         self.num_rejected += not outcome.is_accepted
         # A reason is counted without its place and details, so that like reasons add up.
-        self.reasons.update(reason.split(" (")[0] for reason in outcome.reasons)
+        for reason in (reason.split(" (")[0] for reason in outcome.reasons):
+            self.reasons[reason] += 1
+            self.examples.setdefault(reason, outcome.file)
         for session in outcome.sessions:
             self.notes.update(session.notes)
             self.counts.update(session.counts)

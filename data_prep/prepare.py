@@ -360,7 +360,10 @@ def _inputs_hash(manifest: Manifest, file_hashes: Sequence[str]) -> str:
 
 
 def _nothing_accepted(ledger: Ledger) -> str:
-    reasons = "; ".join(f"{number} x {reason}" for reason, number in ledger.reasons.most_common(5))
+    reasons = "; ".join(
+        f"{number} x {reason} (first: {ledger.examples[reason]})"
+        for reason, number in ledger.reasons.most_common(5)
+    )
     return (
         f"none of {ledger.num_listed} files is a recording that can be used: {reasons}. "
         "Recordings are JSON: a list of rrweb events, an object with an 'events' list, or one "

@@ -30,7 +30,10 @@ def summary_of(corpus: PreparedCorpus, ledger: Ledger, num_bytes: int, seconds: 
         ("dropped or capped", ledger.counts),
     ):
         found = [(reason, number) for reason, number in counter.most_common() if number]
-        lines += [f"  {title} {number:>8,} x {reason}" for reason, number in found[:_MAX_LINES]]
+        for reason, number in found[:_MAX_LINES]:
+            first = ledger.examples.get(reason) if counter is ledger.reasons else None
+            where = f" (first: {first}; all are in ledger.jsonl)" if first else ""
+            lines.append(f"  {title} {number:>8,} x {reason}{where}")
         if len(found) > _MAX_LINES:
             lines.append(f"  {title}: {len(found) - _MAX_LINES} more kinds, see ledger.jsonl")
     if ledger.num_rejected_events:

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from rrweb_tokenizer.attributes import AttributeWriter, style_classes, value_ids
 from rrweb_tokenizer.chapters import ChapterWriter, EncodedSession, Part
 from rrweb_tokenizer.dom import ElementWriter
@@ -34,7 +36,7 @@ from rrweb_tokenizer.incremental import (
     TouchMoveData,
     ViewportResizeData,
 )
-from rrweb_tokenizer.mirror import Mirror
+from rrweb_tokenizer.mirror import Mirror, copy_tree
 from rrweb_tokenizer.mutations import MutationWriter, style_signature
 from rrweb_tokenizer.pages import PageState
 from rrweb_tokenizer.plugins import custom_ids, plugin_ids
@@ -64,7 +66,7 @@ from rrweb_tokenizer.text_encoder import TextEncoder
 from rrweb_tokenizer.timeline import in_true_time_order
 from rrweb_tokenizer.urls import UrlWriter
 
-__all__ = ["MAX_SNAPSHOT_IDS", "EncodedSession", "Serializer", "serialize"]
+__all__ = ["MAX_SNAPSHOT_IDS", "EncodedSession", "Serializer", "copy_events", "serialize"]
 
 MAX_SNAPSHOT_IDS: Final = 1_536
 
@@ -103,6 +105,20 @@ class Serializer:
         for time_ms, event in in_true_time_order(events):
             writer.write(time_ms, event)
         return writer.finish()
+
+
+def copy_events(events: Iterable[Event]) -> list[Event]:
+    """The events with nodes of their own, so that the originals stay as they are."""
+    return [_copy_event(event) for event in events]
+
+
+def _copy_event(event: Event) -> Event:
+    if isinstance(event, FullSnapshotEvent):
+        return replace(event, data=replace(event.data, node=copy_tree(event.data.node)))
+    if isinstance(event, IncrementalEvent) and isinstance(event.data, MutationData):
+        adds = [replace(added, node=copy_tree(added.node)) for added in event.data.adds]
+        return replace(event, data=replace(event.data, adds=adds))
+    return event
 
 
 def serialize(events: Iterable[Event], text_encoder: TextEncoder) -> EncodedSession:

@@ -22,7 +22,7 @@ from rrweb_tokenizer.chapters import EncodedSession
 from rrweb_tokenizer.fast_export import build_fast_tokenizer
 from rrweb_tokenizer.recording import NotARecording, find_events
 from rrweb_tokenizer.schema import Event, decode_events
-from rrweb_tokenizer.serializer import Serializer
+from rrweb_tokenizer.serializer import Serializer, copy_events
 from rrweb_tokenizer.structural_vocab import (
     NUM_STRUCTURAL,
     NUM_TEXT_PIECES,
@@ -123,15 +123,18 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
 
         Args:
             session: A path to an uncompressed recording, the bytes of one, its decoded JSON (a list
-                of events or an object with an `events` list), or typed events, which are used up:
-                decode them again to encode them again.
+                of events or an object with an `events` list), or typed events.
 
         Raises:
             ValueError: There is no recording in it, or the file is compressed; says what to do.
         """
         if isinstance(session, list) and session and isinstance(session[0], msgspec.Struct):
-            return self._serializer.serialize(session)
-        return self._serializer.serialize(_events_of(session))
+            return self.encode_events(copy_events(session))
+        return self.encode_events(_events_of(session))
+
+    def encode_events(self, events: list[Event]) -> EncodedSession:
+        """As `encode_session`, for typed events that are used up: their nodes are changed."""
+        return self._serializer.serialize(events)
 
     def __call__(self, text: Any = None, *args: Any, **kwargs: Any) -> BatchEncoding:
         """Encodes text, a session, or a list of either; arguments are those of any tokenizer.

@@ -9,7 +9,7 @@ import numpy as np
 class FakeEncoder:
     """Five ids an event, a keyframe every two events."""
 
-    def encode_session(self, session):
+    def encode_events(self, session):
         types = [type(event).__name__ for event in session]
         ids = np.array([100 + len(name) + k for name in types for k in range(5)], np.uint16)
         times = [event.timestamp if event.timestamp is not None else np.nan for event in session]
@@ -31,14 +31,14 @@ class FakeEncoder:
 class FailingEncoder(FakeEncoder):
     """Breaks on every session."""
 
-    def encode_session(self, session):
+    def encode_events(self, session):
         raise KeyError("a fault of ours")
 
 
 class DyingEncoder(FakeEncoder):
     """Takes its process down."""
 
-    def encode_session(self, session):
+    def encode_events(self, session):
         import os
 
         os._exit(9)

@@ -217,11 +217,11 @@ def test_an_interrupted_run_leaves_nothing_and_starts_again(tmp_path, run, fake_
     class Interrupted(fake_encoder.FakeEncoder):
         num_calls = 0
 
-        def encode_session(self, session):
+        def encode_events(self, session):
             Interrupted.num_calls += 1
             if Interrupted.num_calls == 10:
                 raise KeyboardInterrupt
-            return super().encode_session(session)
+            return super().encode_events(session)
 
     (tmp_path / ".corpus.partial").mkdir()
     (tmp_path / ".corpus.partial" / "left by a kill").write_text("x")
@@ -393,8 +393,8 @@ def test_group_by_visitor_rejects_who_names_none(tmp_path, run):
 
 def test_a_session_that_gives_no_ids_is_rejected(tmp_path, run, fake_encoder):
     class Silent(fake_encoder.FakeEncoder):
-        def encode_session(self, session):
-            return super().encode_session([] if session[0].timestamp == 0 else session)
+        def encode_events(self, session):
+            return super().encode_events([] if session[0].timestamp == 0 else session)
 
     fill(tmp_path / "raw", 20)
     corpus = run(encoder=Silent)

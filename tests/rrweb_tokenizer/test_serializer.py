@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rrweb_events import WordEncoder, change, click, element, meta, snapshot, text, typed
 
 from rrweb_tokenizer.chapters import MAX_CHAPTER_IDS, EncodedSession
-from rrweb_tokenizer.serializer import serialize
+from rrweb_tokenizer.serializer import copy_events, serialize
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS, STRUCTURAL_TOKENS
 
 KEYS = {STRUCTURAL_IDS[f"[KEY_{kind}]"] for kind in ("HEAD", "MID", "TAIL", "CONT")}
@@ -208,3 +208,18 @@ def test_a_page_over_its_cap_loses_containers_and_text_before_what_can_be_clicke
     assert 1_000 < len(events[1]) < 1_700
     assert events[1][-2:] == ["[ELIDED]", "[N_256-1023]"]
     assert session.counts["elided nodes"] > 0
+
+
+def test_copied_events_leave_the_originals_as_they_are() -> None:
+    events = typed(
+        meta(0),
+        snapshot(1, BUY, FIELD),
+        change(2, 0, adds=[{"parentId": 10, "nextId": None, "node": element(50, "b")}]),
+        change(3, 0, removes=[{"parentId": 4, "id": 12}]),
+        change(4, 0, adds=[{"parentId": 50, "nextId": None, "node": element(51, "i")}]),
+        click(5, 51),
+    )
+    first = serialize(copy_events(events), WordEncoder())
+    second = serialize(copy_events(events), WordEncoder())
+    assert first.ids.tolist() == second.ids.tolist()
+    assert first.ids.tolist() == serialize(events, WordEncoder()).ids.tolist()
