@@ -149,6 +149,13 @@ class Mirror:
             pending = waiting
         return sum(not self._add(added, must_fit=False) for added in pending)
 
+    def _is_within(self, node: Node, ancestor_id: int) -> bool:
+        """Whether a node is the one of an id, or stands below it."""
+        inner: Node | None = node
+        while inner is not None and inner.id != ancestor_id:
+            inner = self._parents.get(inner.id)
+        return inner is not None
+
     def _add(self, added: AddedNode, *, must_fit: bool) -> bool:
         """Adds one node; with `must_fit` only when its next sibling is there already."""
         parent = self._nodes.get(added.parent_id)
@@ -159,6 +166,8 @@ class Mirror:
             return False
         node = added.node
         if node.id in self._nodes:
+            if self._is_within(parent, node.id):  # no document has a node below itself
+                return False
             self._remove(node.id)
         siblings = parent.child_nodes
         if node.type == NodeType.Document:  # a frame's new document replaces the old one

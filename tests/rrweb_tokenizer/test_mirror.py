@@ -79,6 +79,12 @@ def test_an_add_below_an_unknown_parent_is_counted_not_raised() -> None:
     assert mutate(mirror, adds=[{"parentId": 999, "nextId": None, "node": element(20, "p")}]) == 1
 
 
+def test_a_node_moved_below_itself_is_counted_and_changes_nothing() -> None:
+    mirror = mirror_of(element(10, "div", element(11, "p")))
+    assert mutate(mirror, adds=[{"parentId": 11, "nextId": None, "node": element(10, "div")}]) == 1
+    assert (below(mirror, 4), below(mirror, 10)) == ([10], [11])
+
+
 def test_twenty_thousand_levels_need_no_recursion() -> None:
     deep = node(element(30, "div"))
     top = deep
