@@ -268,7 +268,7 @@ def _is_closed(node: Node) -> bool:
 
 def _rank(node: Node) -> Rank:
     tag = node.tag_name.lower()
-    role = node.attributes.get("role")
+    role = str(node.attributes.get("role"))
     if tag in _INTERACTIVE or role in _INTERACTIVE_ROLES or "contenteditable" in node.attributes:
         return Rank.interactive
     if tag in _HEADINGS or role in _URGENT_ROLES:

@@ -115,15 +115,23 @@ class Mirror:
         return num_unknown
 
     def _register(self, root: Node) -> None:
+        """Makes a subtree known; a node whose id stands in the document already is left out."""
         nodes, parents, gone = self._nodes, self._parents, self._gone
+        nodes[root.id] = root
+        gone.discard(root.id)
         stack = [root]
         while stack:
             node = stack.pop()
-            nodes[node.id] = node
-            gone.discard(node.id)
+            kept = []
             for child in node.child_nodes:
-                parents[child.id] = node
-            stack.extend(node.child_nodes)
+                if child.id not in nodes:
+                    nodes[child.id] = child
+                    parents[child.id] = node
+                    gone.discard(child.id)
+                    kept.append(child)
+            if len(kept) != len(node.child_nodes):
+                node.child_nodes = kept
+            stack.extend(kept)
 
     def _remove(self, node_id: int) -> bool:
         node = self._nodes.get(node_id)

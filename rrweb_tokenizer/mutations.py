@@ -167,7 +167,7 @@ class MutationWriter:
 
     def _urgency(self, added: AddedNode) -> int:
         node = added.node
-        if node.attributes.get("role") in _URGENT_ROLES:
+        if str(node.attributes.get("role")) in _URGENT_ROLES:
             return 0
         if node.tag_name.lower() in _URGENT_TAGS:
             return 1

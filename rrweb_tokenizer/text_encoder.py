@@ -17,4 +17,3 @@ class TextEncoder(Protocol):
             text: raw text from a page.
             max_pieces: at most so many ids come back.
         """
-        ...

@@ -85,6 +85,12 @@ def test_a_node_moved_below_itself_is_counted_and_changes_nothing() -> None:
     assert (below(mirror, 4), below(mirror, 10)) == ([10], [11])
 
 
+def test_an_id_that_stands_twice_in_a_page_cannot_make_a_loop() -> None:
+    mirror = mirror_of(element(10, "div", element(11, "p", element(10, "b"))), element(11, "i"))
+    assert (below(mirror, 10), below(mirror, 4)) in (([11], [10]), ([], [10, 11]))
+    assert mirror.depth(11) in (3, 4)
+
+
 def test_twenty_thousand_levels_need_no_recursion() -> None:
     deep = node(element(30, "div"))
     top = deep

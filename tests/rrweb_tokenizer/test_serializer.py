@@ -223,3 +223,18 @@ def test_copied_events_leave_the_originals_as_they_are() -> None:
     second = serialize(copy_events(events), WordEncoder())
     assert first.ids.tolist() == second.ids.tolist()
     assert first.ids.tolist() == serialize(events, WordEncoder()).ids.tolist()
+
+
+@pytest.mark.parametrize("odd", [{"a": 1}, [1], True, None, 1e300, ""])
+def test_odd_attribute_values_are_written_or_left_out_never_raised(odd) -> None:
+    names = ("role", "type", "class", "href", "style", "value", "tabindex", "src", "id")
+    field = element(10, "input", **dict.fromkeys(names, odd))
+    added = {"parentId": 4, "nextId": None, "node": element(20, "div", role=odd)}
+    _, events = encode(
+        meta(0),
+        snapshot(1, field),
+        change(2, 0, adds=[added]),
+        change(3, 0, attributes=[{"id": 10, "attributes": dict.fromkeys(names, odd)}]),
+        click(4, 10),
+    )
+    assert len(events) == 5
