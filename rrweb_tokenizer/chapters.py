@@ -45,7 +45,8 @@ class EncodedSession:
         keyframes: (k,) uint32, ascending offsets of the chapters' first ids; the first is 0.
         event_starts: (e,) uint32, ascending offsets of the events' head ids.
         event_times_ms: (e,) float64, epoch ms of those events.
-        num_events: how many events went in; more than e where repeats were joined.
+        num_events: how many events went in; repeats that were joined are no written events, and a
+            change of window is one.
         counts: what was joined, elided or not understood, by name.
     """
 
@@ -97,9 +98,10 @@ class ChapterWriter:
         self._event_times_ms.append(time_ms)
         self._write_pieces(pieces)
 
-    def forget_references(self) -> None:
-        """Empties the recently-used list within a chapter, as a new document does."""
-        self._references.clear()
+    def use_references(self, references: References) -> None:
+        """Turns to another window's recently-used list, which starts empty."""
+        self._references = references
+        references.clear()
 
     def append(self, ids: Sequence[int]) -> None:
         """Adds ids to the last event, in the same chapter when there is room for them."""

@@ -1,4 +1,4 @@
-"""rrweb's enums, members and values as in rrweb 2.1.0 (`@rrweb/types`, `rrweb-snapshot`)."""
+"""rrweb's enums, members and values as in rrweb 2.2.2 (`@rrweb/types`, `rrweb-snapshot`)."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class EventType(IntEnum):
     Custom = 5
     Plugin = 6
     Asset = 7
+    Annotation = 8
 
 
 class IncrementalSource(IntEnum):

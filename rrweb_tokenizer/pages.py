@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from rrweb_tokenizer.quantize import (
     elapsed_to_bin,
+    scroll_depth_to_bin,
+    sibling_to_bin,
     viewport_height_to_bin,
     viewport_width_to_bin,
 )
@@ -23,6 +25,9 @@ _URL: Final = STRUCTURAL_IDS["[URL]"]
 _EL_0: Final = STRUCTURAL_IDS["[EL_0]"]
 _VW_0: Final = STRUCTURAL_IDS["[VW_0]"]
 _VH_0: Final = STRUCTURAL_IDS["[VH_0]"]
+_SDEPTH_0: Final = STRUCTURAL_IDS["[SDEPTH_0]"]
+_TAB: Final = STRUCTURAL_IDS["[TAB]"]
+_NTH_0: Final = STRUCTURAL_IDS["[NTH_0]"]
 _NO_SNAPSHOT: Final = STRUCTURAL_IDS["[NO_SNAPSHOT]"]
 _MAX_URL_IDS: Final = 40
 
@@ -36,26 +41,21 @@ class PageState:
         height_px: the viewport's height.
         pointer: where the pointer is (px), None before its first event.
         hovered_id: the node under the pointer, 0 for none.
+        tab: the window's number in the order in which windows appear, from 0.
     """
 
-    def __init__(self, urls: UrlWriter) -> None:
+    def __init__(self, urls: UrlWriter, tab: int = 0) -> None:
         self._urls = urls
+        self.tab = tab
         self._url = ""
         self.host = ""
         self.width_px = _DEFAULT_WIDTH_PX
         self.height_px = _DEFAULT_HEIGHT_PX
         self.pointer: tuple[float, float] | None = None
         self.hovered_id = 0
-        self._start_ms: float | None = None
-        self._now_ms = 0.0
+        self._document_id = 1
         self._offsets: dict[int, tuple[float, float]] = {}
         self._lengths: dict[int, int] = {}
-
-    def tick(self, time_ms: float) -> None:
-        """Sets the clock; the first call is the session's start."""
-        if self._start_ms is None:
-            self._start_ms = time_ms
-        self._now_ms = time_ms
 
     def visit(self, url: str) -> bool:
         """Goes to a page; True when it is another one than before."""
@@ -68,9 +68,10 @@ class PageState:
             self.host = ""
         return is_new
 
-    def leave_document(self, top_px: float) -> None:
+    def open_document(self, document_id: int, left_px: float, top_px: float) -> None:
         """Forgets what belonged to the old document's ids; the new one starts scrolled to here."""
-        self._offsets = {1: (0.0, top_px)}
+        self._document_id = document_id
+        self._offsets = {document_id: (left_px, top_px)}
         self._lengths = {}
         self.hovered_id = 0
 
@@ -106,8 +107,22 @@ class PageState:
             _VH_0 + viewport_height_to_bin(self.height_px),
         ]
 
-    def keyframe(self, *, has_snapshot: bool) -> list[int]:
-        """What a chapter opens with: elapsed time, viewport, address, whether a page is known."""
-        elapsed_ms = 0.0 if self._start_ms is None else self._now_ms - self._start_ms
-        ids = [_EL_0 + elapsed_to_bin(elapsed_ms), *self.viewport_ids(), *self.url_ids()]
-        return ids if has_snapshot else [*ids, _NO_SNAPSHOT]
+    def tab_ids(self) -> list[int]:
+        """Which window this is: `[TAB] [NTH_k]`."""
+        return [_TAB, _NTH_0 + sibling_to_bin(self.tab)]
+
+    def keyframe(self, elapsed_ms: float, *, is_one_of_several: bool, has_page: bool) -> list[int]:
+        """What a chapter opens with, so that it makes sense alone.
+
+        Elapsed time, the window where there are several, viewport, how far the page is scrolled,
+        its address, and whether its content is known.
+        """
+        top_px = self._offsets.get(self._document_id, (0.0, 0.0))[1]
+        return [
+            _EL_0 + elapsed_to_bin(elapsed_ms),
+            *(self.tab_ids() if is_one_of_several else ()),
+            *self.viewport_ids(),
+            _SDEPTH_0 + scroll_depth_to_bin(top_px, self.height_px),
+            *self.url_ids(),
+            *(() if has_page else (_NO_SNAPSHOT,)),
+        ]

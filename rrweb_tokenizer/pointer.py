@@ -22,7 +22,7 @@ _TURN: Final = math.pi / 4  # a stroke ends where the direction turns further th
 
 _DIR_0: Final = STRUCTURAL_IDS["[DIR_0]"]
 _DIST_0: Final = STRUCTURAL_IDS["[DIST_0]"]
-_DT_NEG: Final = STRUCTURAL_IDS["[DT_NEG]"]
+_DT_0: Final = STRUCTURAL_IDS["[DT_0]"]
 _X_0: Final = STRUCTURAL_IDS["[X_0]"]
 _Y_0: Final = STRUCTURAL_IDS["[Y_0]"]
 
@@ -61,7 +61,7 @@ def stroke_ids(positions: list[Position], previous: tuple[float, float] | None) 
     for stroke in strokes:
         ids.append(_DIR_0 + direction_to_bin(stroke.dx, stroke.dy))
         ids.append(_DIST_0 + distance_to_bin(math.hypot(stroke.dx, stroke.dy)))
-        ids.append(_DT_NEG + time_to_bin(stroke.duration_ms))
+        ids.append(_DT_0 + time_to_bin(stroke.duration_ms))
     return ids
 
 

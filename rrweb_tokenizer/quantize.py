@@ -26,7 +26,7 @@ __all__ = [
     "viewport_width_to_bin",
 ]
 
-# Bin 0 is negative, bin 1 below 1 ms, then 1-7, 8-31, 24 half-octaves from 32 ms to 131,072 ms,
+# Bin 0 is below 1 ms, then 1-7, 8-31, 24 half-octaves from 32 ms to 131,072 ms,
 # and 131 s-4 min, 4-17 min, 17-60 min, longer: idle is what people ask about.
 _TIME_EDGES_MS: Final = (
     1.0,
@@ -50,20 +50,23 @@ _MAX_DISTANCE_BIN: Final = 9
 
 
 def time_to_bin(delta_ms: float) -> int:
-    """The bin (0..31) of a time delta; 0 is negative, 1 is below 1 ms."""
-    return 0 if delta_ms < 0 else 1 + bisect_right(_TIME_EDGES_MS, delta_ms)
+    """The bin (0..30) of a time delta; 0 is below 1 ms.
+
+    Events are put into true-time order before they are written, so a delta is never negative.
+    """
+    return bisect_right(_TIME_EDGES_MS, delta_ms)
 
 
 def bin_to_time_ms(time_bin: int) -> float:
     """The middle of a time bin in ms (geometric where the bin is wide); inverse of `time_to_bin`.
 
-    The open bins give -1 ms (negative), 0 ms (below 1 ms) and 2 h (longer than one hour).
+    The open bins give 0 ms (below 1 ms) and 2 h (longer than one hour).
     """
-    if time_bin <= 1:
-        return float(time_bin - 1)
-    if time_bin - 1 == len(_TIME_EDGES_MS):
+    if time_bin <= 0:
+        return 0.0
+    if time_bin >= len(_TIME_EDGES_MS):
         return 7_200_000.0
-    low, high = _TIME_EDGES_MS[time_bin - 2], _TIME_EDGES_MS[time_bin - 1]
+    low, high = _TIME_EDGES_MS[time_bin - 1], _TIME_EDGES_MS[time_bin]
     return math.sqrt(low * high)
 
 

@@ -1,6 +1,6 @@
 """rrweb's events as msgspec Structs: the schema, the validator and the parser.
 
-The only place that trusts no field. Member names follow rrweb's own types (rrweb 2.1.0,
+The only place that trusts no field. Member names follow rrweb's own types (rrweb 2.2.2,
 `@rrweb/types`); members that rrweb may add later are tolerated, whole events that are unknown
 become `UnknownEvent`, and events that break the schema are counted, not raised.
 """
@@ -18,6 +18,7 @@ from rrweb_tokenizer.enums import EventType, IncrementalSource
 from rrweb_tokenizer.incremental import IncrementalData, Node
 
 __all__ = [
+    "AnnotationEvent",
     "AssetEvent",
     "CustomEvent",
     "DecodedEvents",
@@ -69,10 +70,37 @@ class PluginData(Struct):
     payload: Any = None
 
 
+class AssetFailure(Struct):
+    """Why an asset could not be recorded."""
+
+    status: float | None = None
+
+
+class AssetData(Struct):
+    """An asset's address; its bytes are never read."""
+
+    url: str = ""
+    failed: AssetFailure | None = None
+
+
+class AnnotationData(Struct):
+    """A caption or a marker on the time line that somebody added to a recording."""
+
+    type: str = ""
+    text: Any = None
+
+
 class _Event(Struct, tag_field="type"):
-    """Base of all events; `timestamp` is epoch ms, None where the recording has none."""
+    """Base of all events.
+
+    Attributes:
+        timestamp: Epoch ms, None where the recording has none.
+        window_id: Which of several windows (tabs) in one stream the event belongs to: a string or
+            number as PostHog and others write it, None elsewhere. Node ids of windows clash.
+    """
 
     timestamp: float | None = None
+    window_id: Any = field(default=None, name="windowId")
 
 
 class DomContentLoadedEvent(_Event, tag=0):
@@ -114,14 +142,23 @@ class PluginEvent(_Event, tag=6, kw_only=True):
 
 
 class AssetEvent(_Event, tag=7):
-    """An asset recorded apart; its bytes are never read."""
+    """An asset recorded apart from the page that shows it."""
+
+    data: AssetData = field(default_factory=AssetData)
+
+
+class AnnotationEvent(_Event, tag=8):
+    """A note on the recording."""
+
+    data: AnnotationData = field(default_factory=AnnotationData)
 
 
 class UnknownEvent(Struct):
-    """An event whose type, or whose incremental source, rrweb 2.1.0 does not know."""
+    """An event whose type, or whose incremental source, rrweb 2.2.2 does not know."""
 
     timestamp: float | None
     event_type: int
+    window_id: Any = None
 
 
 KnownEvent = (
@@ -133,6 +170,7 @@ KnownEvent = (
     | CustomEvent
     | PluginEvent
     | AssetEvent
+    | AnnotationEvent
 )
 Event = KnownEvent | UnknownEvent
 
@@ -146,7 +184,14 @@ class _Shell(Struct):
 
     type: int
     timestamp: float | None = None
+    window_id: Any = field(default=None, name="windowId")
     data: msgspec.Raw = msgspec.Raw(b"null")
+
+    def as_unknown(self) -> UnknownEvent:
+        """The event as one that nobody knows."""
+        return UnknownEvent(
+            timestamp=self.timestamp, event_type=self.type, window_id=self.window_id
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,11 +273,11 @@ def _decode_leniently(raw: bytes) -> Event | str:
     try:
         shell = _decode_shell(raw)
         if shell.type not in EventType.__members__.values():
-            return UnknownEvent(timestamp=shell.timestamp, event_type=shell.type)
+            return shell.as_unknown()
         if shell.type == EventType.IncrementalSnapshot:
             source = _decode_source(shell.data).source
             if source is not None and source not in IncrementalSource.__members__.values():
-                return UnknownEvent(timestamp=shell.timestamp, event_type=shell.type)
+                return shell.as_unknown()
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return reason
     return reason

@@ -6,11 +6,11 @@ The id of a structural token is its place in `STRUCTURAL_TOKENS`; text pieces fo
 
 Layout (half-open id ranges):
 
-    0..5      specials            123..207  HTML and SVG tags   407..415  elapsed in session
-    5..22     context, fields     207..263  attribute names     415..432  scroll
-    22..76    rrweb enums         263..309  types, roles, bool  432..454  viewport, counts
-    76..95    mutations, tree     309..375  place and motion    454..481  values, edits, page state
-    95..123   node references     375..407  time deltas         481..520  console .. reserved
+    0..5      specials            123..207  HTML and SVG tags   406..414  elapsed in session
+    5..21     context, fields     207..263  attribute names     414..431  scroll
+    21..76    rrweb enums         263..309  types, roles, bool  431..453  viewport, counts
+    76..95    mutations, tree     309..375  place and motion    453..482  values, edits, page state
+    95..123   node references     375..406  time deltas         482..520  console .. reserved
 """
 
 from __future__ import annotations
@@ -107,11 +107,12 @@ _GROUP_TOKENS: Final[dict[str, tuple[str, ...]]] = {
     "context": _prefixed(
         "",
         "KEY_HEAD KEY_MID KEY_TAIL KEY_CONT TRUNC ELIDED NO_SNAPSHOT TAB NAV URL HOST PATH QUERY "
-        "HASH TXT VAL END",
+        "HASH TXT VAL",
     ),
     "EventType": _prefixed(
         "EV_",
-        "DomContentLoaded Load FullSnapshot Incremental Meta Custom Plugin Asset UNKNOWN",
+        "DomContentLoaded Load FullSnapshot Incremental Meta Custom Plugin Asset Annotation "
+        "UNKNOWN",
     ),
     "IncrementalSource": _prefixed("IS_", _INCREMENTAL_SOURCES),
     "MouseInteractions": _prefixed(
@@ -141,7 +142,7 @@ _GROUP_TOKENS: Final[dict[str, tuple[str, ...]]] = {
     "y": _numbered("Y_", 20),
     "direction": _numbered("DIR_", 16),
     "distance": _numbered("DIST_", 10),
-    "time delta": ("[DT_NEG]", *_numbered("DT_", 31)),
+    "time delta": _numbered("DT_", 31),
     "elapsed": _numbered("EL_", 8),
     "scroll": _prefixed(
         "",
@@ -156,12 +157,12 @@ _GROUP_TOKENS: Final[dict[str, tuple[str, ...]]] = {
     "value class": _prefixed(
         "V_",
         "EMPTY MASKED EMAIL PHONE CARD SSN_ID NUMBER MONEY DATE TIME UUID_HEX URL IP LONGTEXT "
-        "ADDRESS IBAN TOKEN",
+        "ADDRESS IBAN TOKEN NAME",
     ),
     "edit and page state": _prefixed(
         "",
         "ED_TYPED ED_DELETED ED_REPLACED ED_CLEARED IN_CHECKED IN_UNCHECKED IN_USER IN_PROG "
-        "VIS_HIDDEN VIS_VISIBLE",
+        "VIS_HIDDEN VIS_VISIBLE MUTED",
     ),
     "console and network": _prefixed(
         "",
@@ -171,7 +172,7 @@ _GROUP_TOKENS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "style change": _prefixed("ST_", "HIDE SHOW OPACITY TRANSFORM SIZE POSITION COLOR OTHER"),
     "resource": _prefixed("R_", "IMG SVG FONT CSS JS VIDEO AUDIO DATA BLOB OTHER"),
-    "reserved": _numbered("RES_", 2),
+    "reserved": _numbered("RES_", 1),
 }
 
 

@@ -11,7 +11,10 @@ __all__ = ["Kind", "ValueClass", "after_word", "whole_word"]
 
 
 class ValueClass(StrEnum):
-    """What stands in place of a value; the members are structural tokens without brackets."""
+    """What stands in place of a value; the members are structural tokens without brackets.
+
+    No pattern of ours gives `V_NAME`: it is for recognisers of names that users plug in.
+    """
 
     V_EMPTY = "V_EMPTY"
     V_MASKED = "V_MASKED"
@@ -29,6 +32,7 @@ class ValueClass(StrEnum):
     V_LONGTEXT = "V_LONGTEXT"
     V_ADDRESS = "V_ADDRESS"
     V_IBAN = "V_IBAN"
+    V_NAME = "V_NAME"
     V_TOKEN = "V_TOKEN"  # noqa: S105 - the name of a class, no secret
 
 

@@ -8,7 +8,7 @@ from rrweb_tokenizer import quantize
 from rrweb_tokenizer.structural_vocab import GROUPS
 
 SIZES = {group.name: len(group.tokens) for group in GROUPS}
-finite = st.floats(-1e15, 1e15)
+finite = st.floats(0, 1e15)
 
 
 @given(finite)
@@ -27,20 +27,19 @@ def test_time_bins_keep_the_order_of_times(first: float, second: float) -> None:
 @pytest.mark.parametrize(
     ("delta_ms", "time_bin"),
     [
-        (-1, 0),
-        (0, 1),
-        (0.9, 1),
-        (1, 2),
-        (7.9, 2),
-        (8, 3),
-        (31.9, 3),
-        (32, 4),
-        (131071, 27),
-        (131072, 28),
-        (240000, 29),
-        (1020000, 30),
-        (3600000, 31),
-        (1000000000000.0, 31),
+        (0, 0),
+        (0.9, 0),
+        (1, 1),
+        (7.9, 1),
+        (8, 2),
+        (31.9, 2),
+        (32, 3),
+        (131071, 26),
+        (131072, 27),
+        (240000, 28),
+        (1020000, 29),
+        (3600000, 30),
+        (1000000000000.0, 30),
     ],
 )
 def test_time_bin_edges_are_as_documented(delta_ms: float, time_bin: int) -> None:

@@ -97,7 +97,7 @@ def test_deep_nesting_is_rejected_not_raised() -> None:
 
 
 def test_the_enums_have_rrwebs_numbers() -> None:
-    assert [member.value for member in EventType] == list(range(8))
+    assert [member.value for member in EventType] == list(range(9))
     assert [member.value for member in IncrementalSource] == list(range(17))
     assert IncrementalSource.Selection == 14
 
