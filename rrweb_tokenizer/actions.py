@@ -172,10 +172,15 @@ class ActionWriter:
         match action:
             case StyleSheetRuleData():
                 num_rules = len(action.adds or ()), len(action.removes or ())
-                return "[IS_StyleSheetRule]", [_N_0 + count_to_bin(n) for n in num_rules]
+                parts: list[Part] = [_N_0 + count_to_bin(n) for n in num_rules]
+                is_whole = action.replace is not None or action.replace_sync is not None
+                return "[IS_StyleSheetRule]", [
+                    *parts,
+                    *([_ID["[ED_REPLACED]"]] if is_whole else []),
+                ]
             case StyleDeclarationData():
                 changed = action.set or action.remove
-                style = f"{changed.property}: 0" if changed is not None else ""
+                style = f"{changed.property}: {changed.value}" if changed is not None else ""
                 return "[IS_StyleDeclaration]", [_ID["[MUT_STYLE]"], *style_classes(style)]
             case CanvasMutationData():
                 context = _member("CanvasContext", action.type)

@@ -202,9 +202,10 @@ class DragData(MovesData, tag=12):
 
 
 class StyleProperty(Struct):
-    """A CSS property set or removed by a script."""
+    """A CSS property set or removed by a script; the value tells hiding from showing."""
 
     property: str = ""
+    value: str | None = None
 
 
 class StyleDeclarationData(_Data, tag=13):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from rrweb_tokenizer.incremental import (
     DragData,
     MouseMoveData,
@@ -73,7 +75,7 @@ def _split_batch(
     return [
         (
             time_ms + positions[0].time_offset,
-            IncrementalEvent(timestamp=time_ms, data=type(moves)(positions=positions)),
+            replace(event, data=type(moves)(positions=positions)),
         )
         for _, positions in parts
     ]

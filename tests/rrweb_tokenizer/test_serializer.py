@@ -238,3 +238,138 @@ def test_odd_attribute_values_are_written_or_left_out_never_raised(odd) -> None:
         click(4, 10),
     )
     assert len(events) == 5
+
+
+def in_window(window_id: object, event: dict) -> dict:
+    return {**event, "windowId": window_id}
+
+
+def test_windows_of_one_stream_have_documents_of_their_own() -> None:
+    link = element(10, "a", text(11, "Help"), href="/help")
+    _, events = encode(
+        *(in_window("w1", event) for event in (meta(0), snapshot(1, BUY))),
+        *(in_window("w2", event) for event in (meta(100), snapshot(101, link), click(102, 10))),
+        in_window("w1", click(200, 10)),
+        click(201, 10),
+    )
+    assert events[2] == ["[TAB]", "[DT_6]", "[NTH_1]"]
+    assert events[5][:4] == ["[MI_Click]", "[DT_1]", "[REF_NEW]", "[TAG_a]"]
+    assert events[6][0::2] == ["[TAB]", "[NTH_0]"]
+    assert events[7][:4] == ["[MI_Click]", "[DT_0]", "[REF_NEW]", "[TAG_button]"]
+    assert events[8][:4] == ["[MI_Click]", "[DT_1]", "[REF_0]", "[TAG_button]"]
+
+
+def test_keyframes_name_the_window_only_where_there_are_several() -> None:
+    many = [click(n * 10, 12) for n in range(200)]
+    alone, _ = encode(meta(0), snapshot(1, FIELD), *many)
+    windows = [in_window(n % 2, event) for n, event in enumerate([meta(0), *many])]
+    several, _ = encode(*windows)
+    tab = STRUCTURAL_IDS["[TAB]"]
+    assert not (alone.ids == tab).any()
+    keyframes = several.keyframes[1:].astype(int)
+    assert len(keyframes) > 2
+    assert (several.ids[keyframes + 2] == tab).all()
+
+
+def test_a_batch_split_by_another_windows_event_stays_in_its_window() -> None:
+    positions = [{"x": x, "y": 5, "id": 10, "timeOffset": x - 500} for x in (0, 200, 400)]
+    _, events = encode(
+        *(in_window("w1", event) for event in (meta(0), snapshot(1, BUY))),
+        in_window("w2", meta(700)),
+        in_window("w1", change(1000, 1, positions=positions)),
+        in_window("w2", click(650, 4)),
+    )
+    heads = [event[0] for event in events]
+    assert heads[2:] == [
+        *("[IS_MouseMove]", "[TAB]", "[MI_Click]", "[EV_Meta]"),
+        *("[TAB]", "[IS_MouseMove]"),
+    ]
+
+
+def test_an_unusable_window_name_leaves_the_event_in_the_present_window() -> None:
+    _, events = encode(in_window("w1", meta(0)), in_window([1], click(1, 10)), click(2, 10))
+    assert [event[0] for event in events] == ["[EV_Meta]", "[MI_Click]", "[MI_Click]"]
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (
+            change(1, 7, type=3, id=10, volume=0.25, muted=True, currentTime=9),
+            ["[ME_VolumeChange]", "[DT_1]", "[N_16-31]", "[MUTED]"],
+        ),
+        (
+            change(1, 7, type=0, id=10, currentTime=9, playbackRate=1),
+            ["[ME_Play]", "[DT_1]", "[N_8-15]"],
+        ),
+        (change(1, 7, type=4, id=10, playbackRate=2), ["[ME_RateChange]", "[DT_1]", "[N_128-255]"]),
+        (change(1, 7, type=9, id=10), ["[IS_MediaInteraction]", "[DT_1]"]),
+        (change(1, 9, id=10, type=2, commands=[{}, {}]), ["[IS_CanvasMutation]", "[CV_WebGL2]"]),
+        (change(1, 8, id=10, replace="a{}"), ["[N_0]", "[N_0]", "[ED_REPLACED]"]),
+        (
+            change(1, 13, id=10, set={"property": "display", "value": "none"}),
+            ["[IS_StyleDeclaration]", "[DT_1]", "[MUT_STYLE]", "[ST_HIDE]"],
+        ),
+        (
+            change(1, 16, define={"name": "shop-cart"}),
+            ["[IS_CustomElement]", "[DT_1]", "shop-cart"],
+        ),
+        (change(1, 11, level="assert"), ["[IS_Log]", "[DT_1]", "[CON_error]"]),
+        (change(1, 10, family="Inter"), ["[IS_Font]", "[DT_1]"]),
+        (change(1, 99), ["[EV_Incremental]", "[DT_1]"]),
+        ({"type": 77, "timestamp": 1}, ["[EV_UNKNOWN]", "[DT_1]"]),
+        (
+            {
+                "type": 7,
+                "timestamp": 1,
+                "data": {"url": "/a/font.woff2", "failed": {"status": 503}},
+            },
+            ["[EV_Asset]", "[DT_1]", "[R_FONT]", "[NET_5xx]"],
+        ),
+        (
+            {"type": 8, "timestamp": 1, "data": {"type": "caption", "text": "Look here"}},
+            ["[EV_Annotation]", "[DT_1]", "caption", "[TXT]", "Look", "here"],
+        ),
+    ],
+)
+def test_a_rare_event_is_told_by_its_own_tokens(event: dict, words: list[str]) -> None:
+    _, events = encode(meta(0), event)
+    told = [word for word in events[-1] if word in words]
+    assert told == words
+
+
+def test_network_requests_are_method_initiator_outcome_and_duration_never_addresses() -> None:
+    request = {"name": "http://shop.test/api/secret", "method": "post", "initiatorType": "fetch"}
+    failed = {**request, "responseStatus": 0}
+    slow = {**request, "status": 201, "duration": 40_000}
+    data = {"plugin": "rrweb/network@1", "payload": {"requests": [slow, failed, "odd"]}}
+    _, events = encode(meta(0), {"type": 6, "timestamp": 1, "data": data})
+    assert events[-1] == [
+        *("[EV_Plugin]", "[DT_1]", "[N_2]"),
+        *("[NET_POST]", "[NI_fetch_xhr]", "[NET_2xx]", "[DT_23]"),
+        *("[NET_POST]", "[NI_fetch_xhr]", "[NET_FAIL]"),
+    ]
+
+
+def test_a_drawing_canvas_is_one_event_and_a_count() -> None:
+    drawing = [change(n, 9, id=10, type=0, property="fill", args=[]) for n in range(2, 42)]
+    _, events = encode(meta(0), snapshot(1, BUY), *drawing, click(50, 10))
+    assert events[2][-2:] == ["[MUT_REPEAT]", "[N_32-63]"]
+    assert [event[0] for event in events] == [
+        *("[EV_Meta]", "[EV_FullSnapshot]", "[IS_CanvasMutation]", "[MI_Click]"),
+    ]
+
+
+def test_an_option_in_a_group_is_told_by_its_place() -> None:
+    group = element(42, "optgroup", element(43, "option", text(44, "Blue")))
+    select = element(40, "select", element(41, "option", value="red"), group)
+    chosen = change(2, 5, id=40, text="Blue", isChecked=False)
+    _, events = encode(meta(0), snapshot(1, select), chosen)
+    assert events[-1][-1] == "[NTH_1]"
+
+
+def test_keyframes_tell_how_far_the_page_is_scrolled() -> None:
+    many = [click(n * 10, 12) for n in range(100)]
+    session, _ = encode(meta(0), snapshot(1, FIELD), change(2, 3, id=1, x=0, y=2000), *many)
+    depth = STRUCTURAL_TOKENS[session.ids[int(session.keyframes[1]) + 4]]
+    assert depth == "[SDEPTH_3]"
