@@ -5,8 +5,8 @@
 An id belongs to an interaction when it stands in the span of an event whose head is a mouse or
 touch action, a move, a scroll, an input, a drag, a selection or a media action. The entropy of a
 group is that of its tokens' frequencies; its bound is log2 of how many there are. `--plain_json`
-compares with plain JSON: it trains a byte-level BPE of 12,520 pieces on the recordings' own JSON, the tokenizer that one would
-take without any design, and encodes the same files with it.
+compares with plain JSON: it trains a byte-level BPE of 12,520 pieces on the recordings' own JSON,
+the tokenizer that one would take without any design, and encodes the same files with it.
 """
 
 from __future__ import annotations
