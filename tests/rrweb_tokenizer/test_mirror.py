@@ -61,7 +61,7 @@ def test_attributes_and_text_change_and_unknown_ids_are_counted() -> None:
     ]
     num_unknown = mutate(mirror, attributes=changed, texts=[{"id": 11, "value": "new"}])
     assert num_unknown == 1
-    assert mirror.get(10).attributes == {"href": "/y"}
+    assert mirror.get(10).attributes == {"href": "/y", "style": "color: red;"}
     assert mirror.get(11).text_content == "new"
 
 
