@@ -32,9 +32,7 @@ _PAIRS: Final = {
 }
 _OTHERS: Final = {
     "border": tuple(f"border-{side}-{kind}" for side in _SIDES for kind in _BORDER),
-    **{
-        f"border-{side}": tuple(f"border-{side}-{kind}" for kind in _BORDER) for side in _SIDES
-    },
+    **{f"border-{side}": tuple(f"border-{side}-{kind}" for kind in _BORDER) for side in _SIDES},
     "background": tuple(
         f"background-{part}" for part in ("color", "image", "position-x", "position-y", "size")
     ),
@@ -50,9 +48,9 @@ _OTHERS: Final = {
         f"transition-{part}" for part in ("delay", "duration", "property", "timing-function")
     ),
     "animation": tuple(
-        f"animation-{part}" for part in ("delay", "direction", "duration", "iteration-count")
-    )
-    + ("animation-name", "animation-timing-function"),
+        f"animation-{part}"
+        for part in "delay direction duration iteration-count name timing-function".split()
+    ),
 }
 _LONGHANDS: Final = _BOXES | _PAIRS | _OTHERS
 

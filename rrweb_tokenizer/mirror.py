@@ -11,7 +11,6 @@ checked; the children of a shadow root and of a frame's document stand below the
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -19,21 +18,17 @@ from msgspec.structs import replace
 from rrweb_tokenizer.enums import NodeType
 from rrweb_tokenizer.incremental import AddedNode, MutationData, Node, RemovedNode
 from rrweb_tokenizer.inline_style import change_style
+from rrweb_tokenizer.rebuilding import (
+    WITH_TEXT_ATTRIBUTE,
+    is_same,
+    keep_last_of_each_id,
+    settle_text,
+    walk,
+)
 
 __all__ = ["Mirror", "copy_tree", "walk"]
 
 _NOWHERE: Final = -1  # how rrweb before 0.7 wrote a neighbour that it did not know yet
-_CSS_SPLIT: Final = "/* rr_split */"
-_WITH_TEXT_ATTRIBUTE: Final = frozenset(("style", "textarea"))
-
-
-def walk(root: Node) -> Iterator[tuple[Node, int]]:
-    """A node and all below it in document order, each with its depth below `root` (0)."""
-    stack = [(root, 0)]
-    while stack:
-        node, depth = stack.pop()
-        yield node, depth
-        stack.extend((child, depth + 1) for child in reversed(node.child_nodes))
 
 
 def copy_tree(root: Node) -> Node:
@@ -136,25 +131,38 @@ class Mirror:
         return num_unknown
 
     def _register(self, root: Node) -> None:
-        """Makes a subtree known; a node whose id stands in the document already is left out."""
+        """Makes a subtree known; where an id stands twice, the replayer knows the later node."""
+        if self._register_new(root):
+            return
+        for inner, _ in walk(root):
+            if self._nodes.get(inner.id) is inner:
+                del self._nodes[inner.id]
+                if inner is not root:
+                    self._parents.pop(inner.id, None)
+        keep_last_of_each_id(root)
+        for inner, _ in walk(root):
+            if inner.id in self._nodes and not self._is_within(root, inner.id):
+                self._remove(inner.id)
+        self._register_new(root)
+
+    def _register_new(self, root: Node) -> bool:
+        """Makes a subtree known, and True; False, half done, when an id of it is known already."""
         nodes, parents, gone = self._nodes, self._parents, self._gone
         nodes[root.id] = root
         gone.discard(root.id)
         stack = [root]
         while stack:
             node = stack.pop()
-            if node.tag_name in _WITH_TEXT_ATTRIBUTE:
-                _settle_text(node)
-            kept = []
+            if node.tag_name in WITH_TEXT_ATTRIBUTE:
+                settle_text(node)
             for child in node.child_nodes:
-                if child.id not in nodes:
-                    nodes[child.id] = child
-                    parents[child.id] = node
-                    gone.discard(child.id)
-                    kept.append(child)
-            if len(kept) != len(node.child_nodes):
-                node.child_nodes = kept
-            stack.extend(kept)
+                if child.id in nodes:
+                    return False
+                nodes[child.id] = child
+                parents[child.id] = node
+                gone.discard(child.id)
+            stack.extend(node.child_nodes)
+        return True
 
     def _remove_from(self, removed: RemovedNode) -> bool:
         """Removes a node unless the parent that is named is unknown, as the replayer does."""
@@ -246,7 +254,7 @@ class Mirror:
         if known is not None:
             if self._is_within(parent, node.id):  # no document has a node below itself
                 return False
-            if _is_same(known, node):  # the replayer moves it with all below it
+            if is_same(known, node):  # the replayer moves it with all below it
                 self._take_out(known)
                 known.is_shadow = node.is_shadow
                 node = known
@@ -294,7 +302,7 @@ class Mirror:
                 if is_root or node.type == old.type == NodeType.DocumentType:
                     self._remove(old.id)
                     return
-        elif parent.tag_name in _WITH_TEXT_ATTRIBUTE and node.type == NodeType.Text:
+        elif parent.tag_name in WITH_TEXT_ATTRIBUTE and node.type == NodeType.Text:
             if parent.tag_name == "textarea":
                 for old in [child for child in parent.child_nodes if child.type == NodeType.Text]:
                     self._remove(old.id)
@@ -353,7 +361,7 @@ class Mirror:
             elif name == "style" and isinstance(value, dict):
                 before = attributes.get("style")
                 attributes["style"] = change_style(before if isinstance(before, str) else "", value)
-        if node.tag_name in _WITH_TEXT_ATTRIBUTE:
+        if node.tag_name in WITH_TEXT_ATTRIBUTE:
             for name in ("value", "_cssText"):
                 if isinstance(changes.get(name), str):
                     self._drop_texts(node)
@@ -367,36 +375,3 @@ class Mirror:
 def _index(siblings: list[Node], node: Node) -> int:
     """The place of this very node; -1 when it is not there."""
     return next((place for place, child in enumerate(siblings) if child is node), -1)
-
-
-def _is_same(known: Node, node: Node) -> bool:
-    """Whether a node that is added is the known one of its id, by all but its children."""
-    return (
-        known.type == node.type
-        and known.tag_name == node.tag_name
-        and known.attributes == node.attributes
-        and known.text_content == node.text_content
-        and known.is_svg == node.is_svg
-        and known.need_block == node.need_block
-    )
-
-
-def _settle_text(node: Node) -> None:
-    """Moves a text that was recorded as an attribute to where the replayer shows it.
-
-    A style sheet's text goes to the text nodes below it, a text area's in place of them.
-    """
-    if node.tag_name == "textarea":
-        if isinstance(node.attributes.get("value"), str):
-            node.child_nodes = []
-        return
-    css = node.attributes.get("_cssText")
-    texts = [child for child in node.child_nodes if child.type == NodeType.Text]
-    if not isinstance(css, str) or not node.child_nodes:
-        return
-    del node.attributes["_cssText"]
-    parts = css.split(_CSS_SPLIT)
-    if len(parts) > len(texts):
-        parts[max(0, len(texts) - 1) :] = ["".join(parts[max(0, len(texts) - 1) :])]
-    for text, part in zip(texts, parts, strict=False):
-        text.text_content = part

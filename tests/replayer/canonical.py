@@ -102,8 +102,6 @@ def shown_attributes(node: Node) -> list[list[str]]:
         if tag == "textarea" and name == "value":  # becomes text
             continue
         shown_name = name if node.is_svg else name.lower()
-        if _is_handler(name):  # so that nothing runs
-            shown_name = "_" + shown_name
         if name == "content" and attributes.get("http-equiv") == "Content-Security-Policy":
             shown_name = "csp-content" if tag == "meta" else name  # holds for no replayer
         if _ATTRIBUTE_NAME.fullmatch(shown_name):  # no DOM has an attribute of another name
@@ -129,10 +127,6 @@ def _loads_script(tag: str, attributes: dict[str, Any]) -> bool:
         return True
     path = str(href).split("#")[0].split("?")[0]
     return rel == "prefetch" and isinstance(href, str) and path.lower().endswith(".js")
-
-
-def _is_handler(name: str) -> bool:
-    return name in ("onload", "onclick") or name.startswith("onmouse")
 
 
 def _text_of(value: object) -> str:

@@ -245,7 +245,9 @@ def main() -> int:
     files = [
         file
         for given in arguments.files
-        for file in (sorted(p for p in given.rglob("*") if p.is_file()) if given.is_dir() else [given])
+        for file in (
+            sorted(p for p in given.rglob("*") if p.is_file()) if given.is_dir() else [given]
+        )
     ]
     rows: list[str] = []
     num_different = 0

@@ -41,7 +41,10 @@ function isKnown(mirror, node) {
 
 function attributesOf(node) {
   const pairs = [];
-  for (const { name, value } of node.attributes) {
+  for (const { name: shown, value } of node.attributes) {
+    // Handlers are renamed, so that nothing runs, but not when they are changed later.
+    const name = shown.replace(/^_(?=onload$|onclick$|onmouse)/, "");
+    if (name !== shown && node.hasAttribute(name)) continue;
     if (name.startsWith("rr_")) continue;
     let own = value;
     if (node.nodeName === "HTML" && name === "class") {
