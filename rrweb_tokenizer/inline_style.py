@@ -52,6 +52,13 @@ _OTHERS: Final = {
         for part in "delay direction duration iteration-count name timing-function".split()
     ),
 }
+# Reset by `font`, too; which of them a browser knows depends on its age.
+_FONT_EXTRAS: Final = tuple(
+    f"font-{part}"
+    for part in "variant stretch optical-sizing size-adjust kerning feature-settings "
+    "variation-settings language-override".split()
+)
+_CSS_WIDE: Final = frozenset(("inherit", "initial", "unset", "revert"))
 _LONGHANDS: Final = _BOXES | _PAIRS | _OTHERS
 
 
@@ -153,27 +160,33 @@ def _remove(declarations: dict[str, str], name: str, changes: Mapping[str, Any])
         longhands = _LONGHANDS[shorthand]
         parts = _expanded(shorthand, value)
         if parts is not None:
-            _replace(declarations, shorthand, dict(zip(longhands, parts, strict=True)), name)
+            _replace(declarations, shorthand, parts, name)
         elif all(not _value(changes.get(fellow, "kept")) for fellow in longhands):
             del declarations[shorthand]
 
 
-def _expanded(shorthand: str, value: str) -> list[str] | None:
-    """The values of a shorthand's longhands where they are told by counting, else None."""
+def _expanded(shorthand: str, value: str) -> dict[str, str] | None:
+    """The declarations for which a shorthand stands, where that is told by counting, else None."""
     value, important, _ = value.partition("!")
     parts = value.split()
-    if not parts or "(" in value or "/" in value:
+    longhands = _LONGHANDS[shorthand]
+    if len(parts) == 1 and parts[0] in _CSS_WIDE:
+        longhands += _FONT_EXTRAS if shorthand == "font" else ()
+        values = parts * len(longhands)
+    elif not parts or "(" in value or "/" in value:
         return None
-    if shorthand in _BOXES and len(parts) <= 4:
+    elif shorthand in _BOXES and len(parts) <= 4:
         top = parts[0]
         right = parts[1] if len(parts) > 1 else top
         bottom = parts[2] if len(parts) > 2 else top
-        sides = [top, right, bottom, parts[3] if len(parts) > 3 else right]
+        values = [top, right, bottom, parts[3] if len(parts) > 3 else right]
     elif shorthand in _PAIRS and len(parts) <= 2:
-        sides = [parts[0], parts[-1]]
+        values = [parts[0], parts[-1]]
     else:
         return None
-    return [f"{side} !important" if important else side for side in sides]
+    if important:
+        values = [f"{part} !important" for part in values]
+    return dict(zip(longhands, values, strict=True))
 
 
 def _replace(

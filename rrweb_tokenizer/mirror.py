@@ -217,15 +217,24 @@ class Mirror:
         return None
 
     def _add_queued(self, queue: list[tuple[int, AddedNode]]) -> int:
-        """Adds what had to wait, each node as soon as what it waits for is there."""
+        """Adds what had to wait, each node as soon as what it waits for is there.
+
+        The replayer builds trees of what waits, in the order of the list, and drops a tree whose
+        root has no parent yet: a node that waits for its parent must come after it in the list.
+        """
         num_lost = 0
+        queued: set[int] = set()
         waiting: dict[int, list[AddedNode]] = {}
         ready: deque[AddedNode] = deque()
         for awaited, added in queue:
             if awaited in self._nodes:
                 ready.append(added)
+            elif awaited == added.parent_id and awaited not in queued:
+                num_lost += 1
+                continue
             else:
                 waiting.setdefault(awaited, []).append(added)
+            queued.add(added.node.id)
         while ready:
             added = ready.popleft()
             still = self._awaited_id(added)
