@@ -20,11 +20,14 @@ from rrweb_tokenizer.incremental import AddedNode, MutationData, Node, RemovedNo
 from rrweb_tokenizer.inline_style import change_style
 from rrweb_tokenizer.rebuilding import (
     WITH_TEXT_ATTRIBUTE,
+    Recorded,
+    index_of,
     is_same,
     keep_last_of_each_id,
     settle_text,
     walk,
 )
+from rrweb_tokenizer.resolve_trees import resolve_trees
 
 __all__ = ["Mirror", "copy_tree", "walk"]
 
@@ -55,6 +58,8 @@ class Mirror:
         # Documents that came before their frames, by the frame's id; the replayer keeps them, too.
         self._waiting_documents: dict[int, list[AddedNode]] = {}
         self._placeless: dict[int, AddedNode] = {}
+        # Changed nodes as they were recorded; the node itself tells a later one of the same id.
+        self._recorded: dict[int, tuple[Node, Recorded]] = {}
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -80,7 +85,7 @@ class Mirror:
             parent = self._parents.get(parent.id)
         return depth
 
-    def sibling_index(self, node: Node) -> int:
+    def siblingindex_of(self, node: Node) -> int:
         """The place of a node among its parent's children of the same type, from 0."""
         parent = self._parents.get(node.id)
         if parent is None:
@@ -99,6 +104,7 @@ class Mirror:
         self._parents = {}
         self._gone = set()
         self._placeless = {}
+        self._recorded = {}
         self._register(document)
         self._attach_waiting(document)
 
@@ -121,6 +127,7 @@ class Mirror:
             if node is None:
                 num_unknown += text.id not in {removed.id for removed in removes}
             else:
+                self._keep_recorded(node)
                 node.text_content = text.value
         for changed in mutation.attributes:
             node = nodes.get(changed.id)
@@ -196,15 +203,14 @@ class Mirror:
             never comes.
         """
         num_lost = 0
-        queue: list[tuple[int, AddedNode]] = []
+        queue: list[AddedNode] = []
         for added in adds:
-            awaited = self._awaited_id(added)
-            if awaited is None:
+            if self._awaited_id(added) is None:
                 num_lost += not self._add(added)
-            elif added.node.type == NodeType.Document and awaited == added.parent_id:
-                self._waiting_documents.setdefault(awaited, []).append(added)
+            elif added.node.type == NodeType.Document and added.parent_id not in self._nodes:
+                self._waiting_documents.setdefault(added.parent_id, []).append(added)
             else:
-                queue.append((awaited, added))
+                queue.append(added)
         return num_lost + self._add_queued(queue) if queue else num_lost
 
     def _awaited_id(self, added: AddedNode) -> int | None:
@@ -216,33 +222,35 @@ class Mirror:
             return next_id
         return None
 
-    def _add_queued(self, queue: list[tuple[int, AddedNode]]) -> int:
-        """Adds what had to wait, each node as soon as what it waits for is there.
+    def _add_queued(self, queue: list[AddedNode]) -> int:
+        """Adds what had to wait; gives how many could not be added.
 
-        The replayer builds trees of what waits, in the order of the list, and drops a tree whose
-        root has no parent yet: a node that waits for its parent must come after it in the list.
+        One round is the replayer's own: it leaves out a tree of waiting nodes when its turn comes
+        and its root has no parent. The rounds after it only add, so here each node is added as
+        soon as what it waits for is there.
         """
         num_lost = 0
-        queued: set[int] = set()
         waiting: dict[int, list[AddedNode]] = {}
-        ready: deque[AddedNode] = deque()
-        for awaited, added in queue:
-            if awaited in self._nodes:
-                ready.append(added)
-            elif awaited == added.parent_id and awaited not in queued:
-                num_lost += 1
+        for tree in resolve_trees(queue):
+            if tree[0].parent_id not in self._nodes:
+                num_lost += len(tree)
                 continue
-            else:
-                waiting.setdefault(awaited, []).append(added)
-            queued.add(added.node.id)
+            for added in tree:
+                awaited = self._awaited_id(added)
+                if awaited is None:
+                    num_lost += not self._add(added)
+                else:
+                    waiting.setdefault(awaited, []).append(added)
+        ready = deque(a for awaited in waiting for a in waiting[awaited] if awaited in self._nodes)
+        waiting = {awaited: adds for awaited, adds in waiting.items() if awaited not in self._nodes}
         while ready:
             added = ready.popleft()
-            still = self._awaited_id(added)
-            if still is not None:
-                waiting.setdefault(still, []).append(added)
-                continue
-            num_lost += not self._add(added)
-            ready.extend(waiting.pop(added.node.id, ()))
+            awaited = self._awaited_id(added)
+            if awaited is None:
+                num_lost += not self._add(added)
+                ready.extend(waiting.pop(added.node.id, ()))
+            else:
+                waiting.setdefault(awaited, []).append(added)
         return num_lost + sum(map(len, waiting.values()))
 
     def _is_within(self, node: Node, ancestor_id: int) -> bool:
@@ -263,7 +271,10 @@ class Mirror:
         if known is not None:
             if self._is_within(parent, node.id):  # no document has a node below itself
                 return False
-            if is_same(known, node):  # the replayer moves it with all below it
+            recorded_node, recorded = self._recorded.get(node.id, (None, None))
+            if recorded is None or recorded_node is not known:
+                recorded = (known.attributes, known.text_content)
+            if is_same(known, recorded, node):  # the replayer moves it with all below it
                 self._take_out(known)
                 known.is_shadow = node.is_shadow
                 node = known
@@ -295,12 +306,12 @@ class Mirror:
         """Where among siblings to insert a node: after the previous one, before the next, last."""
         if added.previous_id is not None and added.previous_id in self._nodes:
             previous = self._nodes[added.previous_id]
-            place = _index(siblings, previous) + 1
+            place = index_of(siblings, previous) + 1
             if 0 < place < len(siblings):
                 return place
         if added.next_id is None or added.next_id not in self._nodes:
             return len(siblings)
-        place = _index(siblings, self._nodes[added.next_id])
+        place = index_of(siblings, self._nodes[added.next_id])
         return len(siblings) if place < 0 else place
 
     def _make_room(self, parent: Node, node: Node) -> None:
@@ -330,7 +341,7 @@ class Mirror:
                 if neighbour is None or node is None or node.id in self._parents:
                     continue
                 siblings = parent.child_nodes
-                place = _index(siblings, self._nodes[placed.node.id])
+                place = index_of(siblings, self._nodes[placed.node.id])
                 siblings.insert(place + offset, node)
                 self._parents[node.id] = parent
                 stack.append(neighbour)
@@ -361,6 +372,7 @@ class Mirror:
                         self._waiting_documents[frame.id] = documents
 
     def _set_attributes(self, node: Node, changes: dict[str, Any]) -> None:
+        self._keep_recorded(node)
         attributes = node.attributes
         for name, value in changes.items():
             if isinstance(value, str):
@@ -375,12 +387,13 @@ class Mirror:
                 if isinstance(changes.get(name), str):
                     self._drop_texts(node)
 
+    def _keep_recorded(self, node: Node) -> None:
+        """Remembers a node as it was recorded, before its first change."""
+        kept = self._recorded.get(node.id)
+        if kept is None or kept[0] is not node:
+            self._recorded[node.id] = (node, (dict(node.attributes), node.text_content))
+
     def _drop_texts(self, node: Node) -> None:
         """Forgets the texts below a node whose text came as an attribute."""
         for child in [child for child in node.child_nodes if child.type == NodeType.Text]:
             self._remove(child.id)
-
-
-def _index(siblings: list[Node], node: Node) -> int:
-    """The place of this very node; -1 when it is not there."""
-    return next((place for place, child in enumerate(siblings) if child is node), -1)

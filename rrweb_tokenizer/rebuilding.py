@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from rrweb_tokenizer.enums import NodeType
 from rrweb_tokenizer.incremental import Node
 
-__all__ = ["WITH_TEXT_ATTRIBUTE", "is_same", "keep_last_of_each_id", "settle_text", "walk"]
+__all__ = [
+    "WITH_TEXT_ATTRIBUTE",
+    "Recorded",
+    "is_same",
+    "keep_last_of_each_id",
+    "settle_text",
+    "walk",
+]
+
+Recorded = tuple[dict[str, Any], str | None]
+"""Attributes and text of a node as recorded, before any change."""
 
 WITH_TEXT_ATTRIBUTE: Final = frozenset(("style", "textarea"))
 """Elements whose text may be recorded as an attribute, `_cssText` or `value`."""
@@ -25,13 +35,28 @@ def walk(root: Node) -> Iterator[tuple[Node, int]]:
         stack.extend((child, depth + 1) for child in reversed(node.child_nodes))
 
 
-def is_same(known: Node, node: Node) -> bool:
-    """Whether an added node is the known one of its id, by all but its children."""
+def index_of(siblings: list[Node], node: Node) -> int:
+    """The place of this very node; -1 when it is not there."""
+    return next((place for place, child in enumerate(siblings) if child is node), -1)
+
+
+def is_same(known: Node, recorded: Recorded, node: Node) -> bool:
+    """Whether an added node is the known one of its id, by all but its children.
+
+    Args:
+        known: the node as it is.
+        recorded: its attributes and text as they were when it was added.
+        node: the node that is added.
+    """
+    attributes, text = recorded
+    added = node.attributes
+    if "_cssText" in added and "_cssText" not in attributes:  # it was moved below, to the texts
+        added = {name: value for name, value in added.items() if name != "_cssText"}
     return (
         known.type == node.type
         and known.tag_name == node.tag_name
-        and known.attributes == node.attributes
-        and known.text_content == node.text_content
+        and attributes == added
+        and text == node.text_content
         and known.is_svg == node.is_svg
         and known.need_block == node.need_block
     )

@@ -81,7 +81,7 @@ def _shown_text(node: Node) -> str | None:
 def _text_from_attribute(node: Node) -> object:
     """The text of a style sheet or text area that was recorded as an attribute."""
     tag = _shown_tag(node)
-    if tag == "style" and not node.child_nodes:
+    if tag == "style":
         return node.attributes.get("_cssText")
     return node.attributes.get("value") if tag == "textarea" else None
 

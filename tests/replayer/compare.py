@@ -104,6 +104,8 @@ def events_of(file: Path) -> list[dict[str, Any]]:
         found = json.loads(text)
     except json.JSONDecodeError:
         found = [json.loads(line) for line in text.splitlines() if line.strip()]
+    if isinstance(found, dict) and "node" in found:  # a snapshot's data alone
+        return [{"type": 2, "data": found, "timestamp": 0}]
     return max(_lists_of_events(found), key=len, default=[])
 
 
@@ -235,13 +237,23 @@ def _same_but_style(ours: list[list[str]], theirs: list[list[str]], replayer: Re
     return _style_memo[pair]
 
 
+def _versions(labels: Path | None) -> dict[str, str]:
+    """rrweb's version of each recording that labels name."""
+    if labels is None:
+        return {}
+    lines = labels.read_text(encoding="utf-8").splitlines()
+    return {label["id"]: label["rrweb"] for label in map(json.loads, lines)}
+
+
 def main() -> int:
     """Compares files, prints a line each; 1 when there is a difference."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", type=Path, help="recordings, or folders of them")
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     parser.add_argument("--table", type=Path, help="write the results as rows of a table, too")
+    parser.add_argument("--labels", type=Path, help="JSON Lines with id and rrweb (version)")
     arguments = parser.parse_args()
+    versions = _versions(arguments.labels)
     files = [
         file
         for given in arguments.files
@@ -267,8 +279,9 @@ def main() -> int:
                 flush=True,
             )
             rows.append(
-                f"| {file.stem} | {result.num_events:,} | {result.num_comparisons:,} | "
-                f"{result.num_node_states:,} | {result.num_unknown:,} | {len(result.differences)} |"
+                f"| {file.stem} | {versions.get(file.stem, '')} | {result.num_events:,} | "
+                f"{result.num_comparisons:,} | {result.num_node_states:,} | {result.num_unknown:,} "
+                f"| {len(result.differences)} |"
             )
     if arguments.table is not None:
         arguments.table.write_text("\n".join(rows) + "\n", encoding="utf-8")
