@@ -85,7 +85,7 @@ class Mirror:
             parent = self._parents.get(parent.id)
         return depth
 
-    def siblingindex_of(self, node: Node) -> int:
+    def sibling_index(self, node: Node) -> int:
         """The place of a node among its parent's children of the same type, from 0."""
         parent = self._parents.get(node.id)
         if parent is None:
