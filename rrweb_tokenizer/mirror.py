@@ -3,27 +3,35 @@
 rrweb re-uses ids after a full snapshot, so ids mean something only together with the mirror of that
 moment. Nodes are the `schema.Node` objects of the recording itself, children included; the mirror
 adds what rrweb leaves out: who is whose parent, and which ids have gone.
+
+What a mutation means is what rrweb's own replayer makes of it, `docs/mirror.md` tells how that is
+checked; the children of a shadow root and of a frame's document stand below their host here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from rrweb_tokenizer.enums import NodeType
-from rrweb_tokenizer.incremental import AddedNode, MutationData, Node
+from rrweb_tokenizer.incremental import AddedNode, MutationData, Node, RemovedNode
+from rrweb_tokenizer.inline_style import change_style
+from rrweb_tokenizer.rebuilding import (
+    WITH_TEXT_ATTRIBUTE,
+    Recorded,
+    index_of,
+    is_same,
+    keep_last_of_each_id,
+    settle_text,
+    walk,
+)
+from rrweb_tokenizer.resolve_trees import resolve_trees
 
 __all__ = ["Mirror", "copy_tree", "walk"]
 
-
-def walk(root: Node) -> Iterator[tuple[Node, int]]:
-    """A node and all below it in document order, each with its depth below `root` (0)."""
-    stack = [(root, 0)]
-    while stack:
-        node, depth = stack.pop()
-        yield node, depth
-        stack.extend((child, depth + 1) for child in reversed(node.child_nodes))
+_NOWHERE: Final = -1  # how rrweb before 0.7 wrote a neighbour that it did not know yet
 
 
 def copy_tree(root: Node) -> Node:
@@ -47,6 +55,11 @@ class Mirror:
         self._nodes: dict[int, Node] = {}
         self._parents: dict[int, Node] = {}
         self._gone: set[int] = set()
+        # Documents that came before their frames, by the frame's id; the replayer keeps them, too.
+        self._waiting_documents: dict[int, list[AddedNode]] = {}
+        self._placeless: dict[int, AddedNode] = {}
+        # Changed nodes as they were recorded; the node itself tells a later one of the same id.
+        self._recorded: dict[int, tuple[Node, Recorded]] = {}
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -90,72 +103,155 @@ class Mirror:
         self._nodes = {}
         self._parents = {}
         self._gone = set()
+        self._placeless = {}
+        self._recorded = {}
         self._register(document)
+        self._attach_waiting(document)
 
     def apply(self, mutation: MutationData) -> int:
         """Applies a mutation in the replayer's order: removes, adds, texts, attributes.
 
         Returns:
-            How many of its changes name a node that the document does not have.
+            How many of its changes name a node that the document does not have, or, for an added
+            node, a parent or next sibling.
         """
-        num_unknown = sum(not self._remove(removed.id) for removed in mutation.removes)
-        num_unknown += self._add_all(mutation.adds)
+        nodes = self._nodes
+        removes = [removed for removed in mutation.removes if removed.id in nodes]
+        num_unknown = len(mutation.removes) - len(removes)
+        # What goes together with an ancestor is no longer there for its own removal.
+        num_unknown += sum(not self._remove_from(removed) for removed in removes)
+        if mutation.adds:
+            num_unknown += self._add_all(mutation.adds)
         for text in mutation.texts:
-            node = self._nodes.get(text.id)
+            node = nodes.get(text.id)
             if node is None:
-                num_unknown += 1
+                num_unknown += text.id not in {removed.id for removed in removes}
             else:
+                self._keep_recorded(node)
                 node.text_content = text.value
         for changed in mutation.attributes:
-            node = self._nodes.get(changed.id)
+            node = nodes.get(changed.id)
             if node is None:
-                num_unknown += 1
+                num_unknown += changed.id not in {removed.id for removed in removes}
             else:
-                _set_attributes(node, changed.attributes)
+                self._set_attributes(node, changed.attributes)
         return num_unknown
 
     def _register(self, root: Node) -> None:
-        """Makes a subtree known; a node whose id stands in the document already is left out."""
+        """Makes a subtree known; where an id stands twice, the replayer knows the later node."""
+        if self._register_new(root):
+            return
+        for inner, _ in walk(root):
+            if self._nodes.get(inner.id) is inner:
+                del self._nodes[inner.id]
+                if inner is not root:
+                    self._parents.pop(inner.id, None)
+        keep_last_of_each_id(root)
+        for inner, _ in walk(root):
+            if inner.id in self._nodes and not self._is_within(root, inner.id):
+                self._remove(inner.id)
+        self._register_new(root)
+
+    def _register_new(self, root: Node) -> bool:
+        """Makes a subtree known, and True; False, half done, when an id of it is known already."""
         nodes, parents, gone = self._nodes, self._parents, self._gone
         nodes[root.id] = root
         gone.discard(root.id)
         stack = [root]
         while stack:
             node = stack.pop()
-            kept = []
+            if node.tag_name in WITH_TEXT_ATTRIBUTE:
+                settle_text(node)
             for child in node.child_nodes:
-                if child.id not in nodes:
-                    nodes[child.id] = child
-                    parents[child.id] = node
-                    gone.discard(child.id)
-                    kept.append(child)
-            if len(kept) != len(node.child_nodes):
-                node.child_nodes = kept
-            stack.extend(kept)
-
-    def _remove(self, node_id: int) -> bool:
-        node = self._nodes.get(node_id)
-        if node is None:
-            return False
-        parent = self._parents.pop(node_id, None)
-        if parent is not None:
-            parent.child_nodes = [child for child in parent.child_nodes if child is not node]
-        for inner, _ in walk(node):
-            if self._nodes.get(inner.id) is inner:
-                del self._nodes[inner.id]
-                self._parents.pop(inner.id, None)
-                self._gone.add(inner.id)
+                if child.id in nodes:
+                    return False
+                nodes[child.id] = child
+                parents[child.id] = node
+                gone.discard(child.id)
+            stack.extend(node.child_nodes)
         return True
 
+    def _remove_from(self, removed: RemovedNode) -> bool:
+        """Removes a node unless the parent that is named is unknown, as the replayer does."""
+        if removed.id not in self._nodes:
+            return True
+        if removed.parent_id is not None and removed.parent_id not in self._nodes:
+            return False
+        self._remove(removed.id)
+        return True
+
+    def _remove(self, node_id: int) -> None:
+        nodes, parents = self._nodes, self._parents
+        node = nodes[node_id]
+        parent = parents.get(node_id)
+        if parent is not None:
+            parent.child_nodes = [child for child in parent.child_nodes if child is not node]
+        stack = [node]
+        while stack:
+            inner = stack.pop()
+            if nodes.get(inner.id) is inner:
+                del nodes[inner.id]
+                parents.pop(inner.id, None)
+                self._gone.add(inner.id)
+            stack.extend(inner.child_nodes)
+
     def _add_all(self, adds: list[AddedNode]) -> int:
-        """Adds nodes whose parent and next sibling may come later in the same list."""
-        pending = adds
-        while pending:
-            waiting = [added for added in pending if not self._add(added, must_fit=True)]
-            if len(waiting) == len(pending):
-                break
-            pending = waiting
-        return sum(not self._add(added, must_fit=False) for added in pending)
+        """Adds nodes whose parent and next sibling may come later in the same list.
+
+        Returns:
+            How many could not be added: the replayer leaves out nodes whose parent or next sibling
+            never comes.
+        """
+        num_lost = 0
+        queue: list[AddedNode] = []
+        for added in adds:
+            if self._awaited_id(added) is None:
+                num_lost += not self._add(added)
+            elif added.node.type == NodeType.Document and added.parent_id not in self._nodes:
+                self._waiting_documents.setdefault(added.parent_id, []).append(added)
+            else:
+                queue.append(added)
+        return num_lost + self._add_queued(queue) if queue else num_lost
+
+    def _awaited_id(self, added: AddedNode) -> int | None:
+        """The id that must be known before a node can be added; None when it can be."""
+        if added.parent_id not in self._nodes:
+            return added.parent_id
+        next_id = added.next_id
+        if next_id is not None and next_id not in self._nodes and next_id != _NOWHERE:
+            return next_id
+        return None
+
+    def _add_queued(self, queue: list[AddedNode]) -> int:
+        """Adds what had to wait; gives how many could not be added.
+
+        One round is the replayer's own: it leaves out a tree of waiting nodes when its turn comes
+        and its root has no parent. The rounds after it only add, so here each node is added as
+        soon as what it waits for is there.
+        """
+        num_lost = 0
+        waiting: dict[int, list[AddedNode]] = {}
+        for tree in resolve_trees(queue):
+            if tree[0].parent_id not in self._nodes:
+                num_lost += len(tree)
+                continue
+            for added in tree:
+                awaited = self._awaited_id(added)
+                if awaited is None:
+                    num_lost += not self._add(added)
+                else:
+                    waiting.setdefault(awaited, []).append(added)
+        ready = deque(a for awaited in waiting for a in waiting[awaited] if awaited in self._nodes)
+        waiting = {awaited: adds for awaited, adds in waiting.items() if awaited not in self._nodes}
+        while ready:
+            added = ready.popleft()
+            awaited = self._awaited_id(added)
+            if awaited is None:
+                num_lost += not self._add(added)
+                ready.extend(waiting.pop(added.node.id, ()))
+            else:
+                waiting.setdefault(awaited, []).append(added)
+        return num_lost + sum(map(len, waiting.values()))
 
     def _is_within(self, node: Node, ancestor_id: int) -> bool:
         """Whether a node is the one of an id, or stands below it."""
@@ -164,36 +260,140 @@ class Mirror:
             inner = self._parents.get(inner.id)
         return inner is not None
 
-    def _add(self, added: AddedNode, *, must_fit: bool) -> bool:
-        """Adds one node; with `must_fit` only when its next sibling is there already."""
-        parent = self._nodes.get(added.parent_id)
-        if parent is None:
-            return False
-        following = None if added.next_id is None else self._nodes.get(added.next_id)
-        if added.next_id is not None and following is None and must_fit:
-            return False
-        node = added.node
-        if node.id in self._nodes:
+    def _add(self, added: AddedNode) -> bool:
+        """Adds a node whose parent and next sibling are known."""
+        parent, node = self._nodes[added.parent_id], added.node
+        if parent.tag_name == "iframe":
+            is_attached = self._attach_document(parent, node)
+            self._attach_waiting(node)
+            return is_attached
+        known = self._nodes.get(node.id)
+        if known is not None:
             if self._is_within(parent, node.id):  # no document has a node below itself
                 return False
-            self._remove(node.id)
+            recorded_node, recorded = self._recorded.get(node.id, (None, None))
+            if recorded is None or recorded_node is not known:
+                recorded = (known.attributes, known.text_content)
+            if is_same(known, recorded, node):  # the replayer moves it with all below it
+                self._take_out(known)
+                known.is_shadow = node.is_shadow
+                node = known
+            else:
+                self._remove(node.id)
+        if node is not known:
+            node.child_nodes = []  # they come as added nodes of their own
+            self._nodes[node.id] = node
+            self._gone.discard(node.id)
+        if _NOWHERE in (added.next_id, added.previous_id):
+            self._placeless[node.id] = added
+            return True
+        self._make_room(parent, node)
         siblings = parent.child_nodes
-        if node.type == NodeType.Document:  # a frame's new document replaces the old one
-            for old in [child for child in siblings if child.type == NodeType.Document]:
-                self._remove(old.id)
-            siblings = parent.child_nodes
-        place = len(siblings)
-        if following is not None:
-            place = next((i for i, child in enumerate(siblings) if child is following), place)
-        siblings.insert(place, node)
+        siblings.insert(self._place(siblings, added), node)
         self._parents[node.id] = parent
-        self._register(node)
+        self._attach_waiting(node)
+        if self._placeless:
+            self._place_neighbours(parent, added)
         return True
 
+    def _take_out(self, node: Node) -> None:
+        """Takes a node that stays known from its place."""
+        parent = self._parents.pop(node.id, None)
+        if parent is not None:
+            parent.child_nodes = [child for child in parent.child_nodes if child is not node]
 
-def _set_attributes(node: Node, attributes: dict[str, object]) -> None:
-    for name, value in attributes.items():
-        if value is None:
-            node.attributes.pop(name, None)
-        elif not (name == "style" and isinstance(value, dict)):
-            node.attributes[name] = value
+    def _place(self, siblings: list[Node], added: AddedNode) -> int:
+        """Where among siblings to insert a node: after the previous one, before the next, last."""
+        if added.previous_id is not None and added.previous_id in self._nodes:
+            previous = self._nodes[added.previous_id]
+            place = index_of(siblings, previous) + 1
+            if 0 < place < len(siblings):
+                return place
+        if added.next_id is None or added.next_id not in self._nodes:
+            return len(siblings)
+        place = index_of(siblings, self._nodes[added.next_id])
+        return len(siblings) if place < 0 else place
+
+    def _make_room(self, parent: Node, node: Node) -> None:
+        """Takes out what a new node replaces: a document has one root, a text area one text."""
+        if parent.type == NodeType.Document:
+            for old in parent.child_nodes:
+                is_root = node.tag_name == "html" and old.type == NodeType.Element
+                if is_root or node.type == old.type == NodeType.DocumentType:
+                    self._remove(old.id)
+                    return
+        elif parent.tag_name in WITH_TEXT_ATTRIBUTE and node.type == NodeType.Text:
+            if parent.tag_name == "textarea":
+                for old in [child for child in parent.child_nodes if child.type == NodeType.Text]:
+                    self._remove(old.id)
+                parent.attributes.pop("value", None)
+            elif not parent.child_nodes and isinstance(parent.attributes.get("_cssText"), str):
+                node.text_content = parent.attributes.pop("_cssText")
+
+    def _place_neighbours(self, parent: Node, added: AddedNode) -> None:
+        """Puts placeless nodes beside a node that names them as its neighbours."""
+        stack = [added]
+        while stack:
+            placed = stack.pop()
+            for neighbour_id, offset in ((placed.previous_id, 0), (placed.next_id, 1)):
+                neighbour = self._placeless.pop(neighbour_id or _NOWHERE, None)
+                node = None if neighbour is None else self._nodes.get(neighbour.node.id)
+                if neighbour is None or node is None or node.id in self._parents:
+                    continue
+                siblings = parent.child_nodes
+                place = index_of(siblings, self._nodes[placed.node.id])
+                siblings.insert(place + offset, node)
+                self._parents[node.id] = parent
+                stack.append(neighbour)
+
+    def _attach_document(self, frame: Node, document: Node) -> bool:
+        """Makes a document the one of a frame, in place of the one before."""
+        if document.type != NodeType.Document or self._is_within(frame, document.id):
+            return False
+        for old in [child for child in frame.child_nodes if child.type == NodeType.Document]:
+            self._remove(old.id)
+        if document.id in self._nodes:
+            self._remove(document.id)
+        frame.child_nodes.append(document)
+        self._parents[document.id] = frame
+        self._register(document)
+        return True
+
+    def _attach_waiting(self, root: Node) -> None:
+        """Gives frames at or below a new node the documents that came before them."""
+        if not self._waiting_documents:
+            return
+        for frame, _ in walk(root):
+            if frame.tag_name == "iframe" and self._nodes.get(frame.id) is frame:
+                documents = self._waiting_documents.pop(frame.id, None)
+                if documents is not None:
+                    self._attach_document(frame, documents.pop(0).node)
+                    if documents:
+                        self._waiting_documents[frame.id] = documents
+
+    def _set_attributes(self, node: Node, changes: dict[str, Any]) -> None:
+        self._keep_recorded(node)
+        attributes = node.attributes
+        for name, value in changes.items():
+            if isinstance(value, str):
+                attributes[name] = value
+            elif value is None:
+                attributes.pop(name, None)
+            elif name == "style" and isinstance(value, dict):
+                before = attributes.get("style")
+                attributes["style"] = change_style(before if isinstance(before, str) else "", value)
+        if node.tag_name in WITH_TEXT_ATTRIBUTE:
+            for name in ("value", "_cssText"):
+                if isinstance(changes.get(name), str):
+                    self._drop_texts(node)
+
+    def _keep_recorded(self, node: Node) -> None:
+        """Remembers a node as it was recorded, before its first change."""
+        kept = self._recorded.get(node.id)
+        if kept is None or kept[0] is not node:
+            self._recorded[node.id] = (node, (dict(node.attributes), node.text_content))
+
+    def _drop_texts(self, node: Node) -> None:
+        """Forgets the texts below a node whose text came as an attribute."""
+        for child in [child for child in node.child_nodes if child.type == NodeType.Text]:
+            self._remove(child.id)
