@@ -123,19 +123,20 @@ class Mirror:
         num_unknown = len(mutation.removes) - len(removes)
         # What goes together with an ancestor is no longer there for its own removal.
         num_unknown += sum(not self._remove_from(removed) for removed in removes)
+        removed_ids = {removed.id for removed in removes}
         if mutation.adds:
             num_unknown += self._add_all(mutation.adds)
         for text in mutation.texts:
             node = nodes.get(text.id)
             if node is None:
-                num_unknown += text.id not in {removed.id for removed in removes}
+                num_unknown += text.id not in removed_ids
             else:
                 self._keep_recorded(node)
                 node.text_content = text.value
         for changed in mutation.attributes:
             node = nodes.get(changed.id)
             if node is None:
-                num_unknown += changed.id not in {removed.id for removed in removes}
+                num_unknown += changed.id not in removed_ids
             else:
                 self._set_attributes(node, changed.attributes)
         return num_unknown
