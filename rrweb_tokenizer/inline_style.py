@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["change_style"]
+__all__ = ["MAX_DECLARATIONS", "InlineStyles", "change_style", "parse_style"]
+
+MAX_DECLARATIONS: Final = 512
+"""What a style may declare, more than all properties there are; it bounds the cost of a change."""
 
 _SIDES: Final = ("top", "right", "bottom", "left")
 _CORNERS: Final = ("top-left", "top-right", "bottom-right", "bottom-left")
@@ -74,28 +77,58 @@ def _shorthands() -> dict[str, tuple[str, ...]]:
 _SHORTHANDS: Final = _shorthands()
 
 
-def change_style(text: str, changes: Mapping[str, Any]) -> str:
-    """The text of a style attribute after recorded changes of its properties.
+class InlineStyles:
+    """Style attributes by node id, parsed anew only when they were set as a whole."""
 
-    `change_style("color: red; top: 0", {"top": "5px", "color": False})` is `"top: 5px;"`.
+    def __init__(self) -> None:
+        self._parsed: dict[int, tuple[str, dict[str, str]]] = {}
+
+    def change(self, node_id: int, text: object, changes: Mapping[str, Any]) -> str:
+        """The new text of a node's style attribute; `text` is its present value, if any."""
+        known_text, declarations = self._parsed.get(node_id, (None, None))
+        if declarations is None or known_text is not text:
+            declarations = parse_style(text) if isinstance(text, str) else {}
+        changed = change_style(declarations, changes)
+        self._parsed[node_id] = (changed, declarations)
+        return changed
+
+
+def parse_style(text: str) -> dict[str, str]:
+    """Property -> value of a style attribute, a later declaration in place of an earlier one."""
+    declarations: dict[str, str] = {}
+    for declaration in _split(text):
+        name, colon, value = declaration.partition(":")
+        name, value = name.strip(), value.strip()
+        if colon and name and value:
+            name = name if name.startswith("--") else name.lower()
+            declarations.pop(name, None)
+            declarations[name] = value
+            if len(declarations) == MAX_DECLARATIONS:
+                break
+    return declarations
+
+
+def change_style(declarations: dict[str, str], changes: Mapping[str, Any]) -> str:
+    """Changes declarations as recorded, and gives the text of the style attribute.
+
+    `change_style({"color": "red", "top": "0"}, {"top": "5px", "color": False})` is `"top: 5px;"`.
 
     A property that is set is written last, so that it wins against a shorthand before it. One
     that is removed is taken out of a shorthand of sides or pairs; out of another shorthand only
     together with its fellows.
 
     Args:
-        text: the attribute as it is.
+        declarations: what the attribute declares, from `parse_style`; it is changed.
         changes: rrweb's style object: property -> value, `[value, priority]`, or False to remove.
     """
-    declarations = _parse(text)
     for name, value in changes.items():
         name = name if name.startswith("--") else name.lower()
         value = _value(value)
-        if value:
+        if not value:
+            _remove(declarations, name, changes)
+        elif name in declarations or len(declarations) < MAX_DECLARATIONS:
             declarations.pop(name, None)
             declarations[name] = value
-        else:
-            _remove(declarations, name, changes)
     return " ".join([f"{name}: {value};" for name, value in declarations.items()])
 
 
@@ -107,19 +140,6 @@ def _value(value: object) -> str:
         is_important = len(value) > 1 and value[1] == "important"
         return f"{value[0]} !important" if is_important and value[0] else value[0]
     return ""
-
-
-def _parse(text: str) -> dict[str, str]:
-    """Property -> value, a later declaration of a property in place of an earlier one."""
-    declarations: dict[str, str] = {}
-    for declaration in _split(text):
-        name, colon, value = declaration.partition(":")
-        name, value = name.strip(), value.strip()
-        if colon and name and value:
-            name = name if name.startswith("--") else name.lower()
-            declarations.pop(name, None)
-            declarations[name] = value
-    return declarations
 
 
 def _split(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from rrweb_tokenizer.enums import NodeType
 from rrweb_tokenizer.incremental import AddedNode, MutationData, Node, RemovedNode
-from rrweb_tokenizer.inline_style import change_style
+from rrweb_tokenizer.inline_style import InlineStyles
 from rrweb_tokenizer.rebuilding import (
     WITH_TEXT_ATTRIBUTE,
     Recorded,
@@ -31,6 +31,7 @@ from rrweb_tokenizer.resolve_trees import resolve_trees
 
 __all__ = ["Mirror", "copy_tree", "walk"]
 
+_TEXTS: Final = frozenset(("value", "_cssText"))  # attributes that hold the text of an element
 _NOWHERE: Final = -1  # how rrweb before 0.7 wrote a neighbour that it did not know yet
 
 
@@ -60,6 +61,7 @@ class Mirror:
         self._placeless: dict[int, AddedNode] = {}
         # Changed nodes as they were recorded; the node itself tells a later one of the same id.
         self._recorded: dict[int, tuple[Node, Recorded]] = {}
+        self._styles = InlineStyles()
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -105,6 +107,7 @@ class Mirror:
         self._gone = set()
         self._placeless = {}
         self._recorded = {}
+        self._styles = InlineStyles()
         self._register(document)
         self._attach_waiting(document)
 
@@ -120,19 +123,20 @@ class Mirror:
         num_unknown = len(mutation.removes) - len(removes)
         # What goes together with an ancestor is no longer there for its own removal.
         num_unknown += sum(not self._remove_from(removed) for removed in removes)
+        removed_ids = {removed.id for removed in removes}
         if mutation.adds:
             num_unknown += self._add_all(mutation.adds)
         for text in mutation.texts:
             node = nodes.get(text.id)
             if node is None:
-                num_unknown += text.id not in {removed.id for removed in removes}
+                num_unknown += text.id not in removed_ids
             else:
                 self._keep_recorded(node)
                 node.text_content = text.value
         for changed in mutation.attributes:
             node = nodes.get(changed.id)
             if node is None:
-                num_unknown += changed.id not in {removed.id for removed in removes}
+                num_unknown += changed.id not in removed_ids
             else:
                 self._set_attributes(node, changed.attributes)
         return num_unknown
@@ -348,7 +352,9 @@ class Mirror:
 
     def _attach_document(self, frame: Node, document: Node) -> bool:
         """Makes a document the one of a frame, in place of the one before."""
-        if document.type != NodeType.Document or self._is_within(frame, document.id):
+        if document.type != NodeType.Document:
+            return False
+        if document.id in self._nodes and self._is_within(frame, document.id):
             return False
         for old in [child for child in frame.child_nodes if child.type == NodeType.Document]:
             self._remove(old.id)
@@ -380,20 +386,13 @@ class Mirror:
             elif value is None:
                 attributes.pop(name, None)
             elif name == "style" and isinstance(value, dict):
-                before = attributes.get("style")
-                attributes["style"] = change_style(before if isinstance(before, str) else "", value)
-        if node.tag_name in WITH_TEXT_ATTRIBUTE:
-            for name in ("value", "_cssText"):
-                if isinstance(changes.get(name), str):
-                    self._drop_texts(node)
+                attributes[name] = self._styles.change(node.id, attributes.get(name), value)
+        if node.tag_name in WITH_TEXT_ATTRIBUTE and not changes.keys().isdisjoint(_TEXTS):
+            for child in [child for child in node.child_nodes if child.type == NodeType.Text]:
+                self._remove(child.id)
 
     def _keep_recorded(self, node: Node) -> None:
         """Remembers a node as it was recorded, before its first change."""
         kept = self._recorded.get(node.id)
         if kept is None or kept[0] is not node:
             self._recorded[node.id] = (node, (dict(node.attributes), node.text_content))
-
-    def _drop_texts(self, node: Node) -> None:
-        """Forgets the texts below a node whose text came as an attribute."""
-        for child in [child for child in node.child_nodes if child.type == NodeType.Text]:
-            self._remove(child.id)

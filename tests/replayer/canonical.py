@@ -6,14 +6,20 @@ Everything that the replayer deliberately shows otherwise than it was recorded s
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
-from rrweb_tokenizer.enums import NodeType
-from rrweb_tokenizer.incremental import Node
-from rrweb_tokenizer.mirror import Mirror
+import msgspec
 
-__all__ = ["State", "mirror_states", "shown_attributes"]
+from rrweb_tokenizer.enums import NodeType
+from rrweb_tokenizer.incremental import MutationData, Node
+from rrweb_tokenizer.mirror import Mirror
+from rrweb_tokenizer.schema import FullSnapshotEvent, IncrementalEvent, decode_events
+
+__all__ = ["State", "digest", "mirror_digests", "mirror_states", "shown_attributes"]
 
 State = list[Any]
 """[parent id, in a shadow root, DOM node type, tag, attributes, text, child ids, shadow ids]"""
@@ -27,6 +33,26 @@ _DOM_TYPES: Final = {
     NodeType.Comment: 8,
 }
 _ATTRIBUTE_NAME: Final = re.compile(r"[^\s\0\"'>/=<]+")
+
+
+def digest(states: dict[int, State]) -> str:
+    """Sixteen hexadecimal digits that tell a document from every other."""
+    text = json.dumps(sorted(states.items()), ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def mirror_digests(events: list[dict[str, Any]]) -> Iterator[tuple[int, str]]:
+    """Index and digest after each event that may change the document, in the order of time."""
+    mirror = Mirror()
+    for index in sorted(range(len(events)), key=lambda place: events[place]["timestamp"]):
+        (event,) = decode_events([msgspec.json.encode(events[index])]).events
+        if isinstance(event, FullSnapshotEvent):
+            mirror.reset(event.data.node)
+        elif isinstance(event, IncrementalEvent) and isinstance(event.data, MutationData):
+            mirror.apply(event.data)
+        else:
+            continue
+        yield index, digest(mirror_states(mirror))
 
 
 def mirror_states(mirror: Mirror) -> dict[int, State]:

@@ -105,6 +105,166 @@ def test_twenty_thousand_levels_need_no_recursion() -> None:
     assert sum(1 for _ in walk(top)) == 20_001
 
 
+def test_what_goes_with_its_ancestor_is_not_counted_as_unknown() -> None:
+    mirror = mirror_of(element(10, "div", element(11, "p", text(12, "hi"))))
+    removes = [{"parentId": 4, "id": 10}, {"parentId": 10, "id": 11}, {"parentId": 11, "id": 12}]
+    gone = {"removes": removes, "texts": [{"id": 12, "value": "late"}]}
+    assert mutate(mirror, **gone) == 0
+    assert below(mirror, 4) == []
+    assert mutate(mirror, **gone) == 4
+
+
+def test_a_removal_from_an_unknown_parent_is_counted_and_changes_nothing() -> None:
+    mirror = mirror_of(element(10, "div"))
+    assert mutate(mirror, removes=[{"parentId": 999, "id": 10}]) == 1
+    assert below(mirror, 4) == [10]
+
+
+def test_a_node_whose_next_sibling_never_comes_is_left_out_and_counted() -> None:
+    mirror = mirror_of(element(10, "div"))
+    adds = [
+        {"parentId": 4, "nextId": 999, "node": element(20, "p")},
+        {"parentId": 20, "nextId": None, "node": text(21, "below")},
+    ]
+    assert mutate(mirror, adds=adds) == 2
+    assert (below(mirror, 4), mirror.get(20), mirror.get(21)) == ([10], None, None)
+
+
+def test_a_chain_of_next_siblings_in_any_order_is_added_whole() -> None:
+    mirror = mirror_of()
+    ids = list(range(100, 3100))
+    following = [*ids[1:], None]
+    adds = [
+        {"parentId": 4, "nextId": next_id, "node": element(node_id, "i")}
+        for node_id, next_id in zip(ids, following, strict=True)
+    ]
+    assert mutate(mirror, adds=adds[::2] + adds[1::2]) == 0
+    assert below(mirror, 4) == ids
+
+
+def test_a_tree_that_waits_before_its_parent_is_left_out_as_by_the_replayer() -> None:
+    mirror = mirror_of()
+    adds = [
+        {"parentId": 20, "nextId": None, "node": text(21, "too early")},
+        {"parentId": 4, "nextId": 22, "node": element(20, "p")},
+        {"parentId": 4, "nextId": None, "node": element(22, "p")},
+    ]
+    assert mutate(mirror, adds=adds) == 1
+    assert (below(mirror, 4), below(mirror, 20)) == ([20, 22], [])
+
+
+def test_nodes_below_an_added_node_come_as_added_nodes_of_their_own() -> None:
+    mirror = mirror_of()
+    nested = element(20, "p", text(21, "ignored"))
+    adds = [
+        {"parentId": 4, "nextId": None, "node": nested},
+        {"parentId": 20, "nextId": None, "node": text(22, "shown")},
+    ]
+    assert mutate(mirror, adds=adds) == 0
+    assert (below(mirror, 20), mirror.get(21)) == ([22], None)
+
+
+def test_a_known_node_added_again_unchanged_moves_with_all_below_it() -> None:
+    mirror = mirror_of(element(10, "div", element(11, "p", text(12, "hi"))), element(13, "div"))
+    mutate(mirror, adds=[{"parentId": 13, "nextId": None, "node": element(11, "p")}])
+    assert (below(mirror, 10), below(mirror, 13), below(mirror, 11)) == ([], [11], [12])
+
+
+def test_a_known_node_added_again_otherwise_takes_the_place_of_the_old_one() -> None:
+    mirror = mirror_of(element(10, "div", element(11, "p", text(12, "hi"))), element(13, "div"))
+    mutate(mirror, adds=[{"parentId": 13, "nextId": None, "node": element(11, "p", id="new")}])
+    assert (below(mirror, 10), below(mirror, 13), below(mirror, 11)) == ([], [11], [])
+
+
+def test_it_is_the_recorded_attributes_that_tell_whether_an_added_node_is_the_same() -> None:
+    mirror = mirror_of(element(10, "div", text(11, "hi"), title="a"), element(12, "div"))
+    mutate(mirror, attributes=[{"id": 10, "attributes": {"title": "b"}}])
+    mutate(mirror, adds=[{"parentId": 12, "nextId": None, "node": element(10, "div", title="a")}])
+    assert (below(mirror, 12), below(mirror, 10)) == ([10], [11])
+    assert mirror.get(10).attributes == {"title": "b"}
+
+
+def test_a_frames_document_may_come_before_the_frame() -> None:
+    mirror = mirror_of()
+    document = {"type": 0, "id": 50, "childNodes": [element(51, "html")]}
+    assert mutate(mirror, adds=[{"parentId": 10, "nextId": None, "node": document}]) == 0
+    assert mirror.get(51) is None
+    mutate(mirror, adds=[{"parentId": 4, "nextId": None, "node": element(10, "iframe")}])
+    assert (below(mirror, 10), mirror.depth(51)) == ([50], 5)
+
+
+def test_a_frames_document_that_came_early_waits_for_a_snapshot_too() -> None:
+    mirror = mirror_of()
+    document = {"type": 0, "id": 50, "childNodes": []}
+    mutate(mirror, adds=[{"parentId": 10, "nextId": None, "node": document}])
+    mirror.reset(node(page(element(10, "iframe"))))
+    assert below(mirror, 10) == [50]
+
+
+def test_a_document_has_one_root() -> None:
+    mirror = mirror_of(element(10, "div"))
+    mutate(mirror, adds=[{"parentId": 1, "nextId": None, "node": element(20, "html")}])
+    assert below(mirror, 1) == [20]
+    assert mirror.has_gone(10)
+
+
+def test_the_text_of_a_style_sheet_is_parted_among_its_text_nodes() -> None:
+    css = "p { top: 0 }/* rr_split */b { top: 1 }/* rr_split */i { top: 2 }"
+    style = element(10, "style", text(11, ""), text(12, ""))
+    style["attributes"]["_cssText"] = css
+    mirror = mirror_of(style)
+    assert mirror.get(10).attributes == {}
+    texts = [mirror.get(node_id).text_content for node_id in (11, 12)]
+    assert texts == ["p { top: 0 }", "b { top: 1 }i { top: 2 }"]
+
+
+def test_the_first_text_added_to_a_style_sheet_takes_its_recorded_text() -> None:
+    style = element(10, "style")
+    style["attributes"]["_cssText"] = "p { top: 0 }"
+    mirror = mirror_of(style)
+    mutate(mirror, adds=[{"parentId": 10, "nextId": None, "node": text(11, "")}])
+    assert mirror.get(11).text_content == "p { top: 0 }"
+
+
+def test_a_text_area_has_its_value_in_place_of_texts() -> None:
+    mirror = mirror_of(element(10, "textarea", text(11, "old"), value="old"))
+    assert (below(mirror, 10), mirror.get(11)) == ([], None)
+    mutate(mirror, adds=[{"parentId": 10, "nextId": None, "node": text(12, "new")}])
+    assert (below(mirror, 10), mirror.get(10).attributes) == ([12], {})
+
+
+def test_attribute_values_that_no_document_can_hold_change_nothing() -> None:
+    mirror = mirror_of(element(10, "p", title="t"))
+    mutate(mirror, attributes=[{"id": 10, "attributes": {"title": 5, "class": True}}])
+    assert mirror.get(10).attributes == {"title": "t"}
+
+
+def test_neighbours_of_old_recordings_that_were_not_known_yet_find_their_place() -> None:
+    mirror = mirror_of(element(10, "p"))
+    mutate(mirror, adds=[{"parentId": 4, "nextId": -1, "previousId": 10, "node": element(20, "a")}])
+    assert below(mirror, 4) == [10]
+    mutate(
+        mirror,
+        adds=[{"parentId": 4, "nextId": None, "previousId": 20, "node": element(21, "b")}],
+    )
+    assert below(mirror, 4) == [10, 20, 21]
+
+
+def test_a_node_can_be_placed_after_the_previous_one() -> None:
+    mirror = mirror_of(element(10, "p"), element(11, "p"))
+    mutate(mirror, adds=[{"parentId": 4, "previousId": 10, "node": element(20, "a")}])
+    assert below(mirror, 4) == [10, 20, 11]
+
+
+def test_ten_thousand_frames_that_wait_within_one_another_need_no_recursion() -> None:
+    mirror = mirror_of()
+    for frame_id in range(12_000, 2_000, -2):
+        inner = {"type": 0, "id": frame_id + 1, "childNodes": [element(frame_id + 2, "iframe")]}
+        assert mutate(mirror, adds=[{"parentId": frame_id, "nextId": None, "node": inner}]) == 0
+    mutate(mirror, adds=[{"parentId": 4, "nextId": None, "node": element(2_002, "iframe")}])
+    assert mirror.depth(12_002) == 3 + 2 * 5_000
+
+
 changes = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.integers(1, 12), st.integers(5, 12)),
