@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from rrweb_tokenizer.kinds import HINTS, KINDS
@@ -25,16 +26,23 @@ def replace_kinds(text: str) -> list[str | ValueClass]:
     """
     if not has_hint(text):
         return [text] if text else []
-    hints = {name for name, pattern in HINTS.items() if pattern.search(text)}
+    text = text.strip()
+    hints = frozenset(name for name, pattern in HINTS.items() if pattern.search(text))
     parts: list[str | ValueClass] = [text]
-    for kind in KINDS:
-        if hints.issuperset(kind.hints):
+    for kind in _kinds_of(hints):
+        if len(parts) > 1 or kind.pattern.search(text) is not None:
             parts = [
                 piece
                 for part in parts
                 for piece in ([part] if isinstance(part, ValueClass) else _split(part, kind))
             ]
     return parts
+
+
+@lru_cache(maxsize=1 << len(HINTS))
+def _kinds_of(hints: frozenset[str]) -> tuple[Kind, ...]:
+    """The kinds that a text with these hints may hold, in the order of the table."""
+    return tuple(kind for kind in KINDS if hints.issuperset(kind.hints))
 
 
 def _split(text: str, kind: Kind) -> list[str | ValueClass]:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from rrweb_tokenizer.actions import ActionWriter
 from rrweb_tokenizer.attributes import AttributeWriter
 from rrweb_tokenizer.chapters import ChapterWriter, EncodedSession, Part
+from rrweb_tokenizer.collection import paused_collection
 from rrweb_tokenizer.dom import ElementWriter
 from rrweb_tokenizer.enums import EventType
 from rrweb_tokenizer.incremental import MovesData, MutationData
@@ -65,6 +66,7 @@ class Serializer:
         self.urls = UrlWriter(text_encoder)
         self.attributes = AttributeWriter(text_encoder, self.urls)
 
+    @paused_collection()
     def serialize(self, events: Iterable[Event]) -> EncodedSession:
         """Writes one session's events, in any order: they are put in true-time order.
 
