@@ -39,6 +39,7 @@ _N_0: Final = STRUCTURAL_IDS["[N_0]"]
 _WRAPPED: Final = STRUCTURAL_IDS["[WRAPPED]"]
 _IFRAME_DOC: Final = STRUCTURAL_IDS["[IFRAME_DOC]"]
 _SHADOW_ROOT: Final = STRUCTURAL_IDS["[SHADOW_ROOT]"]
+_NO_LEAD: Final[tuple[int, ...]] = ()
 
 _INTERACTIVE_ROLES: Final = frozenset(
     "button link checkbox radio tab menuitem option combobox switch textbox slider".split()
@@ -53,13 +54,13 @@ class Outline:
     Attributes:
         depths: each node's level among written nodes.
         subjects: an element, the text of a text node, or None for a frame's document.
-        leads: ids that stand before a node's own.
+        leads: ids that stand before a node's own, by its place; most have none.
         by_rank: the places (0..n-1) of the nodes of each rank, ascending.
     """
 
     depths: list[int] = field(default_factory=list)
     subjects: list[Node | str | None] = field(default_factory=list)
-    leads: list[tuple[int, ...]] = field(default_factory=list)
+    leads: dict[int, tuple[int, ...]] = field(default_factory=dict)
     by_rank: tuple[list[int], ...] = field(
         default_factory=lambda: tuple([] for _ in range(NUM_RANKS))
     )
@@ -90,7 +91,9 @@ def outline(root: Node, is_bare: Callable[[Node], bool]) -> Outline:
         is_bare: whether nothing would be written of a wrapper but its tag.
     """
     found = Outline()
-    depths, subjects, leads, by_rank = found.depths, found.subjects, found.leads, found.by_rank
+    leads, by_rank = found.leads, found.by_rank
+    add_depth, add_subject = found.depths.append, found.subjects.append
+    num_nodes = 0
     children: Iterator[Node] = iter((root,))
     depth = 0
     text_rank = TEXT_RANK  # of text here; that of what can be clicked where it stands inside
@@ -100,23 +103,35 @@ def outline(root: Node, is_bare: Callable[[Node], bool]) -> Outline:
             kind = node.type
             if kind == _TEXT:
                 text = node.text_content
-                if text and _tells(text):
-                    by_rank[text_rank].append(len(depths))
-                    depths.append(depth)
-                    subjects.append(text)
-                    leads.append(())
+                # Visible ASCII stays when it is normalised; other characters may be dropped.
+                if text and (start := text.lstrip()[:1]):
+                    if not "!" <= start <= "~" and not normalize_text(text):
+                        continue
+                    by_rank[text_rank].append(num_nodes)
+                    add_depth(depth)
+                    add_subject(text)
+                    num_nodes += 1
                 continue
-            if kind not in (_ELEMENT, _DOCUMENT):
+            if kind != _ELEMENT and kind != _DOCUMENT:
                 continue
-            node, lead = _opened(node, is_bare)
             tag = TAG_OF[node.tag_name]
-            rank = _rank_by_role(node, tag.rank) if node.attributes else tag.rank
+            lead = _NO_LEAD
+            if tag.is_wrapper or node.is_shadow or kind == _DOCUMENT:
+                node, lead = _opened(node, is_bare)
+                tag = TAG_OF[node.tag_name]
+            rank = tag.rank
+            if (attributes := node.attributes) and (
+                "role" in attributes or "contenteditable" in attributes
+            ):
+                rank = _rank_by_role(node, rank)
             inner_depth = depth
             if kind == _ELEMENT or lead:
-                by_rank[rank].append(len(depths))
-                depths.append(depth)
-                subjects.append(node if kind == _ELEMENT else None)
-                leads.append(lead)
+                if lead:
+                    leads[num_nodes] = lead
+                by_rank[rank].append(num_nodes)
+                add_depth(depth)
+                add_subject(node if kind == _ELEMENT else None)
+                num_nodes += 1
                 inner_depth += 1
             if node.child_nodes and not (tag.is_closed or node.need_block):
                 above.append((children, depth, text_rank))
@@ -128,13 +143,6 @@ def outline(root: Node, is_bare: Callable[[Node], bool]) -> Outline:
             if not above:
                 return found
             children, depth, text_rank = above.pop()
-
-
-def _tells(text: str) -> bool:
-    """Whether anything is left of a text once it is normalised."""
-    start = text.lstrip()[:1]
-    # Visible ASCII always stays; of the rest, some characters are dropped.
-    return bool(start) and ("!" <= start <= "~" or bool(normalize_text(text)))
 
 
 def _opened(node: Node, is_bare: Callable[[Node], bool]) -> tuple[Node, tuple[int, ...]]:
@@ -190,34 +198,49 @@ def _rank_by_role(node: Node, rank: int) -> int:
 class _Written:
     """The ids of an outline's nodes, each made when it is first asked for."""
 
-    def __init__(self, found: Outline, write: Callable[[Node | str], list[int]]) -> None:
-        self._found = found
+    def __init__(
+        self,
+        found: Outline,
+        write: Callable[[Node | str], list[int]],
+        tag_id: Callable[[Node], int],
+    ) -> None:
+        self._subjects = found.subjects
+        self._leads = found.leads
         self._write = write
-        self._ids: dict[int, list[int]] = {}
+        self._tag_id = tag_id
+        self._known: list[list[int] | None] = [None] * len(found.subjects)
 
     def ids(self, place: int) -> list[int]:
         """The ids of a node, at least one."""
-        ids = self._ids.get(place)
+        ids = self._known[place]
         if ids is None:
-            subject = self._found.subjects[place]
-            lead = self._found.leads[place]
+            subject = self._subjects[place]
             ids = [] if subject is None else self._write(subject)
-            ids = [*lead, *ids] if lead else ids
-            self._ids[place] = ids
+            if place in self._leads:
+                ids = [*self._leads[place], *ids]
+            self._known[place] = ids
         return ids
 
-    def shorten(self, place: int, tag_id: Callable[[Node], int]) -> list[int]:
-        """Puts a few ids in the place of a node's: of an element the first, of a text some."""
-        subject = self._found.subjects[place]
-        lead = self._found.leads[place]
-        if isinstance(subject, str):
-            ids = self.ids(place)
-            if len(ids) > 1 + _MAX_SHORT_PIECES:
-                ids = [*ids[: 1 + _MAX_SHORT_PIECES], _TRUNC]
-        else:
-            ids = [lead[0] if lead or subject is None else tag_id(subject)]
-        self._ids[place] = ids
-        return ids
+    def shorten(self, places: list[int]) -> int:
+        """Puts a few ids in the place of nodes' own: of an element the first, of a text some.
+
+        Returns:
+            How many ids these are together.
+        """
+        num_ids = 0
+        for place in places:
+            subject = self._subjects[place]
+            if isinstance(subject, str):
+                ids = self.ids(place)
+                if len(ids) > 1 + _MAX_SHORT_PIECES:
+                    ids = [*ids[: 1 + _MAX_SHORT_PIECES], _TRUNC]
+            elif subject is None or place in self._leads:
+                ids = [self._leads[place][0]]
+            else:
+                ids = [self._tag_id(subject)]
+            self._known[place] = ids
+            num_ids += len(ids)
+        return num_ids
 
 
 def fit(
@@ -238,12 +261,12 @@ def fit(
         write: gives the ids of an element or text, at least one.
         tag_id: gives the first of an element's ids.
     """
-    written = _Written(found, write)
+    written = _Written(found, write, tag_id)
     num_nodes = len(found.depths)
     if _all_fit(found, written, max_ids):
         kept: list[int] | range = range(num_nodes)
     else:
-        kept = _chosen(found, written, max_ids, tag_id)
+        kept = _chosen(found, written, max_ids)
     return Subtree(
         nodes=_with_levels(found, written, kept, num_nodes - len(kept)),
         num_elided=num_nodes - len(kept),
@@ -260,9 +283,7 @@ def _all_fit(found: Outline, written: _Written, max_ids: int) -> bool:
     return total <= max_ids
 
 
-def _chosen(
-    found: Outline, written: _Written, max_ids: int, tag_id: Callable[[Node], int]
-) -> list[int]:
+def _chosen(found: Outline, written: _Written, max_ids: int) -> list[int]:
     """The places of the nodes that are kept, ascending."""
     interactive = found.by_rank[INTERACTIVE_RANK]
     room = max_ids - 2 * len(interactive)
@@ -271,7 +292,7 @@ def _chosen(
             break
         room -= len(written.ids(place)) - 1
     if room < 0:
-        room = max_ids - sum(len(written.shorten(place, tag_id)) + 1 for place in interactive)
+        room = max_ids - len(interactive) - written.shorten(interactive)
     kept = interactive.copy()
     for rank in (HEADING_RANK, TEXT_RANK, CONTAINER_RANK):
         for place in found.by_rank[rank]:
