@@ -8,12 +8,13 @@ and meta keep the tag alone; white space is dropped. Which nodes of a page are w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Final
 
 from rrweb_tokenizer.attributes import AttributeWriter, value_ids
 from rrweb_tokenizer.enums import NodeType
 from rrweb_tokenizer.incremental import Node
+from rrweb_tokenizer.memo import Memo
 from rrweb_tokenizer.mirror import Mirror
 from rrweb_tokenizer.outline import Subtree, fit, outline
 from rrweb_tokenizer.quantize import depth_to_bin, sibling_to_bin
@@ -21,9 +22,15 @@ from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 from rrweb_tokenizer.tags import TAG_OF, UNREAD_TEXT
 from rrweb_tokenizer.text_encoder import TextEncoder
 
-__all__ = ["MAX_TEXT_PIECES", "UNREAD_TEXT", "ElementWriter", "Subtree"]
+__all__ = ["MAX_TEXT_PIECES", "NODE_MEMO_BYTES", "UNREAD_TEXT", "ElementWriter", "Subtree"]
 
 MAX_TEXT_PIECES: Final = 24
+NODE_MEMO_BYTES: Final = 16 << 20
+"""About how much memory a memo of texts and attributes may take."""
+
+_MAX_MEMO_CHARS: Final = 4_096
+_MEMO_ENTRY_BYTES: Final = 400
+_ID_BYTES: Final = 40
 _MAX_LABEL_PIECES: Final = 8
 _MAX_LABEL_CHARS: Final = 80
 _MAX_TELLING: Final = 4
@@ -46,11 +53,24 @@ _TELLING_ATTRIBUTES: Final = "aria-label name placeholder data-testid href id ti
 
 
 class ElementWriter:
-    """Writes elements, targets and subtrees as ids; knows the page's host for relative links."""
+    """Writes elements, targets and subtrees as ids; knows the page's host for relative links.
 
-    def __init__(self, text_encoder: TextEncoder, attributes: AttributeWriter) -> None:
+    Args:
+        text_encoder: turns text into ids.
+        attributes: turns single attributes into ids.
+        memo: what was written of texts and of elements' attributes, to share between pages; one of
+            its own where not given.
+    """
+
+    def __init__(
+        self,
+        text_encoder: TextEncoder,
+        attributes: AttributeWriter,
+        memo: Memo[list[int]] | None = None,
+    ) -> None:
         self._text_encoder = text_encoder
         self._attributes = attributes
+        self._memo = Memo(NODE_MEMO_BYTES) if memo is None else memo
         self.page_host = ""
 
     def tag_id(self, node: Node) -> int:
@@ -101,12 +121,21 @@ class ElementWriter:
         return fit(found, max_ids, write=self._node_ids, tag_id=self.tag_id)
 
     def _is_bare(self, node: Node) -> bool:
-        return not self._attribute_ids(node, _PAGE_ATTRIBUTES)
+        return not self._page_attribute_ids(node)
 
     def _node_ids(self, subject: Node | str) -> list[int]:
-        if isinstance(subject, str):
-            return [_TXT, *self.text(subject)]
-        return self._element_ids(subject)
+        if not isinstance(subject, str):
+            return self._element_ids(subject)
+        ids = self._memo.get(subject)
+        if ids is None:
+            ids = [_TXT, *self.text(subject)]
+            self._remember(subject, ids, len(subject))
+        return ids
+
+    def _remember(self, key: Hashable, ids: list[int], num_chars: int) -> None:
+        if num_chars <= _MAX_MEMO_CHARS:
+            num_bytes = 4 * num_chars + _ID_BYTES * len(ids) + _MEMO_ENTRY_BYTES
+            self._memo.put(key, ids, num_bytes)
 
     def _element_ids(self, node: Node) -> list[int]:
         ids = [self.tag_id(node)]
@@ -117,9 +146,26 @@ class ElementWriter:
             label = _label(node) or str(node.attributes.get("aria-label") or "")
             ids += self._text_encoder.encode(label, _MAX_LABEL_PIECES)[0] if label else []
         elif not tag.is_tag_only:
-            ids += self._attribute_ids(node, _PAGE_ATTRIBUTES)
+            ids += self._page_attribute_ids(node)
             if tag.name == "textarea" and "value" not in node.attributes:
                 ids += value_ids("".join(child.text_content or "" for child in node.child_nodes))
+        return ids
+
+    def _page_attribute_ids(self, node: Node) -> list[int]:
+        """What is written of an element's attributes on a page; not to be changed."""
+        attributes = node.attributes
+        if not attributes:
+            return []
+        try:
+            num_chars = len("".join(attributes.values()))
+        except TypeError:  # not all are text; True and 1 would be one key, but are written apart
+            return self._attribute_ids(node, _PAGE_ATTRIBUTES)
+        key = (node.tag_name, self.page_host, *attributes, *attributes.values())
+        ids = self._memo.get(key)
+        if ids is None:
+            ids = self._attribute_ids(node, _PAGE_ATTRIBUTES)
+            num_names = len(attributes)
+            self._remember(key, ids, num_chars + sum(map(len, attributes)) + 40 * num_names)
         return ids
 
     def _attribute_ids(self, node: Node, names: Sequence[str]) -> list[int]:

@@ -17,9 +17,10 @@ from rrweb_tokenizer.actions import ActionWriter
 from rrweb_tokenizer.attributes import AttributeWriter
 from rrweb_tokenizer.chapters import ChapterWriter, EncodedSession, Part
 from rrweb_tokenizer.collection import paused_collection
-from rrweb_tokenizer.dom import ElementWriter
+from rrweb_tokenizer.dom import NODE_MEMO_BYTES, ElementWriter
 from rrweb_tokenizer.enums import EventType
 from rrweb_tokenizer.incremental import MovesData, MutationData
+from rrweb_tokenizer.memo import Memo
 from rrweb_tokenizer.mirror import Mirror, copy_tree
 from rrweb_tokenizer.mutations import MutationWriter
 from rrweb_tokenizer.pages import PageState
@@ -65,6 +66,7 @@ class Serializer:
         self.text_encoder = text_encoder
         self.urls = UrlWriter(text_encoder)
         self.attributes = AttributeWriter(text_encoder, self.urls)
+        self.memo: Memo[list[int]] = Memo(NODE_MEMO_BYTES)
 
     @paused_collection()
     def serialize(self, events: Iterable[Event]) -> EncodedSession:
@@ -107,7 +109,7 @@ class _Window:
     def __init__(self, shared: Serializer, tab: int) -> None:
         self.mirror = Mirror()
         self.page = PageState(shared.urls, tab)
-        self.elements = ElementWriter(shared.text_encoder, shared.attributes)
+        self.elements = ElementWriter(shared.text_encoder, shared.attributes, shared.memo)
         self.mutations = MutationWriter(self.mirror, self.elements)
         self.actions = ActionWriter(self.mirror, self.page, shared.text_encoder)
         self.references = References(self.mirror, self.elements)
