@@ -8,13 +8,13 @@ and meta keep the tag alone; white space is dropped. Which nodes of a page are w
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from rrweb_tokenizer.attributes import AttributeWriter, value_ids
 from rrweb_tokenizer.enums import NodeType
 from rrweb_tokenizer.incremental import Node
-from rrweb_tokenizer.memo import Memo
+from rrweb_tokenizer.memo import IdsMemo
 from rrweb_tokenizer.mirror import Mirror
 from rrweb_tokenizer.outline import Subtree, fit, outline
 from rrweb_tokenizer.quantize import depth_to_bin, sibling_to_bin
@@ -28,9 +28,6 @@ MAX_TEXT_PIECES: Final = 24
 NODE_MEMO_BYTES: Final = 16 << 20
 """About how much memory a memo of texts and attributes may take."""
 
-_MAX_MEMO_CHARS: Final = 4_096
-_MEMO_ENTRY_BYTES: Final = 400
-_ID_BYTES: Final = 40
 _MAX_LABEL_PIECES: Final = 8
 _MAX_LABEL_CHARS: Final = 80
 _MAX_TELLING: Final = 4
@@ -66,11 +63,11 @@ class ElementWriter:
         self,
         text_encoder: TextEncoder,
         attributes: AttributeWriter,
-        memo: Memo[list[int]] | None = None,
+        memo: IdsMemo | None = None,
     ) -> None:
         self._text_encoder = text_encoder
         self._attributes = attributes
-        self._memo = Memo(NODE_MEMO_BYTES) if memo is None else memo
+        self._memo = IdsMemo(NODE_MEMO_BYTES) if memo is None else memo
         self.page_host = ""
 
     def tag_id(self, node: Node) -> int:
@@ -129,13 +126,8 @@ class ElementWriter:
         ids = self._memo.get(subject)
         if ids is None:
             ids = [_TXT, *self.text(subject)]
-            self._remember(subject, ids, len(subject))
+            self._memo.put_ids(subject, ids, len(subject))
         return ids
-
-    def _remember(self, key: Hashable, ids: list[int], num_chars: int) -> None:
-        if num_chars <= _MAX_MEMO_CHARS:
-            num_bytes = 4 * num_chars + _ID_BYTES * len(ids) + _MEMO_ENTRY_BYTES
-            self._memo.put(key, ids, num_bytes)
 
     def _element_ids(self, node: Node) -> list[int]:
         ids = [self.tag_id(node)]
@@ -164,8 +156,9 @@ class ElementWriter:
         ids = self._memo.get(key)
         if ids is None:
             ids = self._attribute_ids(node, _PAGE_ATTRIBUTES)
-            num_names = len(attributes)
-            self._remember(key, ids, num_chars + sum(map(len, attributes)) + 40 * num_names)
+            # 20 characters for what a string takes beside its characters, of name and of value.
+            num_chars += sum(len(name) + 40 for name in attributes)
+            self._memo.put_ids(key, ids, num_chars)
         return ids
 
     def _attribute_ids(self, node: Node, names: Sequence[str]) -> list[int]:

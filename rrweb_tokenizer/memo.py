@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-__all__ = ["Memo"]
+__all__ = ["IdsMemo", "Memo"]
+
+_MAX_CHARS: Final = 4_096
+# What Python takes for a character at most, for an id in a list, for an entry with list and key.
+_CHAR_BYTES: Final = 4
+_ID_BYTES: Final = 40
+_ENTRY_BYTES: Final = 400
 
 _Answer = TypeVar("_Answer")
 
@@ -45,3 +51,14 @@ class Memo(Generic[_Answer]):
         if num_bytes <= self._max_bytes:
             self._young[key] = answer
             self._num_bytes += num_bytes
+
+
+class IdsMemo(Memo[list[int]]):
+    """Remembers ids by the text they were made of; texts of more than 4,096 characters are not."""
+
+    __slots__ = ()
+
+    def put_ids(self, key: Hashable, ids: list[int], num_chars: int) -> None:
+        """Remembers ids, which must not be changed after; `num_chars` is the size of the key."""
+        if num_chars <= _MAX_CHARS:
+            self.put(key, ids, _CHAR_BYTES * num_chars + _ID_BYTES * len(ids) + _ENTRY_BYTES)

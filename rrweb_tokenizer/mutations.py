@@ -114,7 +114,8 @@ class MutationWriter:
         """Adds a change when it fits into the budget; else counts it as left out."""
         if not change:
             return budget, num_elided
-        cost = sum(_TARGET_IDS if isinstance(part, Target) else 1 for part in change)
+        num_targets = list(map(type, change)).count(Target)
+        cost = len(change) + num_targets * (_TARGET_IDS - 1)
         if cost > budget:
             return budget, num_elided + 1
         parts += change

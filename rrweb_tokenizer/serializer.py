@@ -20,7 +20,7 @@ from rrweb_tokenizer.collection import paused_collection
 from rrweb_tokenizer.dom import NODE_MEMO_BYTES, ElementWriter
 from rrweb_tokenizer.enums import EventType
 from rrweb_tokenizer.incremental import MovesData, MutationData
-from rrweb_tokenizer.memo import Memo
+from rrweb_tokenizer.memo import IdsMemo
 from rrweb_tokenizer.mirror import Mirror, copy_tree
 from rrweb_tokenizer.mutations import MutationWriter
 from rrweb_tokenizer.pages import PageState
@@ -66,7 +66,7 @@ class Serializer:
         self.text_encoder = text_encoder
         self.urls = UrlWriter(text_encoder)
         self.attributes = AttributeWriter(text_encoder, self.urls)
-        self.memo: Memo[list[int]] = Memo(NODE_MEMO_BYTES)
+        self.memo = IdsMemo(NODE_MEMO_BYTES)
 
     @paused_collection()
     def serialize(self, events: Iterable[Event]) -> EncodedSession:
