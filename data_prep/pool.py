@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import signal
@@ -21,6 +20,7 @@ from data_prep.encoding import (
 )
 from data_prep.errors import DataError
 from data_prep.manifest import Source
+from rrweb_tokenizer.collection import paused_collection
 
 __all__ = ["encode_sources", "processes_for"]
 
@@ -121,16 +121,10 @@ def _encode_task(task: list[Source]) -> list[EncodedFile]:
 
 
 def _encode_one(source: Source, encoder: SessionEncoder, options: EncodingOptions) -> EncodedFile:
-    # A session is some 100,000 objects that live until it is written; looking for garbage among
-    # them again and again took a third of the time. It is looked for between files.
-    was_enabled = gc.isenabled()
-    gc.disable()
     try:
-        return encode_source(source, encoder, options)
+        with paused_collection():  # garbage is looked for between files
+            return encode_source(source, encoder, options)
     except Exception as error:
         # Nothing is swallowed: a fault of ours stops the work, and says on which file.
         error.add_note(f"while preparing {source.path}")
         raise
-    finally:
-        if was_enabled:
-            gc.enable()

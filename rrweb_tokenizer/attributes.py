@@ -7,10 +7,10 @@ dropped; URLs lose their query values; form values become classes. What tells no
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
+from rrweb_tokenizer.memo import IdsMemo
 from rrweb_tokenizer.quantize import count_to_bin
 from rrweb_tokenizer.redact import classify_identifier, classify_value
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
@@ -20,6 +20,7 @@ from rrweb_tokenizer.urls import UrlWriter, resource_kind
 __all__ = ["AttributeWriter", "attribute_id", "style_classes", "value_ids"]
 
 _MAX_ATTRIBUTE_CHARS: Final = 4_096
+_MEMO_BYTES: Final = 4 << 20
 _MAX_TEXT_PIECES: Final = 8
 _MAX_CLASS_NAMES: Final = 3
 _MAX_CLASS_PIECES: Final = 4
@@ -109,7 +110,7 @@ def style_classes(style: object) -> list[int]:
     return _style_classes(text[:_MAX_ATTRIBUTE_CHARS])
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def _style_classes(text: str) -> list[int]:
     text = text.lower()
     found: list[int] = []
@@ -145,14 +146,13 @@ def _is_machine_made(name: str) -> bool:
 
 
 class AttributeWriter:
-    """Writes attributes as ids; repeated ones come from a bounded memo."""
+    """Writes attributes as ids; repeated ones come from a memo of at most about 8 MB."""
 
     def __init__(self, text_encoder: TextEncoder, urls: UrlWriter) -> None:
         self._text_encoder = text_encoder
         self._urls = urls
-        self._memo: Callable[[str, str, str, str], list[int]] = lru_cache(maxsize=32_768)(
-            self._write
-        )
+        self._memo = IdsMemo(_MEMO_BYTES)
+        self._names = IdsMemo(_MEMO_BYTES)
 
     def write(self, tag: str, name: str, value: object, page_host: str) -> list[int]:
         """The ids of one attribute, its `[AT_*]` token first; empty when it tells nothing.
@@ -167,7 +167,13 @@ class AttributeWriter:
             return [_AT["style"], *style_classes(value)] if value else []
         if value is None or isinstance(value, dict | list):
             return []
-        return self._memo(tag, name, str(value)[:_MAX_ATTRIBUTE_CHARS], page_host)
+        text = str(value)[:_MAX_ATTRIBUTE_CHARS]
+        key = (name, text, tag if name == "value" else page_host if name in _URLS else "")
+        ids = self._memo.get(key)
+        if ids is None:
+            ids = self._write(tag, name, text, page_host)
+            self._memo.put_ids(key, ids, len(text))
+        return ids
 
     def _write(self, tag: str, name: str, value: str, page_host: str) -> list[int]:
         name_id = attribute_id(name)
@@ -211,13 +217,23 @@ class AttributeWriter:
         ids: list[int] = []
         kept = 0
         for name in value.split():
-            if _is_machine_made(name) or classify_identifier(name) is not None:
+            name_ids = self._class_name(name)
+            if not name_ids:
                 continue
-            ids += self._text_encoder.encode(name, _MAX_CLASS_PIECES)[0]
+            ids += name_ids
             kept += 1
             if kept == _MAX_CLASS_NAMES:
                 break
         return [_AT["class"], *ids] if ids else []
+
+    def _class_name(self, name: str) -> list[int]:
+        """The ids of one class name, empty for one that a tool made."""
+        ids = self._names.get(name)
+        if ids is None:
+            is_told = not _is_machine_made(name) and classify_identifier(name) is None
+            ids = self._text_encoder.encode(name, _MAX_CLASS_PIECES)[0] if is_told else []
+            self._names.put_ids(name, ids, len(name))
+        return ids
 
 
 def _number(value: str) -> float:

@@ -132,16 +132,23 @@ class ChapterWriter:
     def _resolve(self, parts: Sequence[Part]) -> list[int]:
         ids: list[int] = []
         for part in parts:
-            if isinstance(part, Target):
-                ids += self._references.mention(part)
-            else:
+            if isinstance(part, int):
                 ids.append(part)
+            else:
+                ids += self._references.mention(part)
         return ids
 
     def _write_pieces(self, pieces: Sequence[list[int]]) -> None:
+        room = self._room()
         for piece in pieces:
-            for start in range(0, len(piece), _MAX_PIECE_IDS):
-                chunk = piece[start : start + _MAX_PIECE_IDS]
-                if len(chunk) > self._room():
+            for chunk in (piece,) if len(piece) <= _MAX_PIECE_IDS else _chunks(piece):
+                if len(chunk) > room:
                     self._open_chapter(_KEY_CONT)
-                self._ids.extend(chunk)
+                    room = self._room()
+                self._ids.fromlist(chunk)
+                room -= len(chunk)
+
+
+def _chunks(piece: list[int]) -> list[list[int]]:
+    starts = range(0, len(piece), _MAX_PIECE_IDS)
+    return [piece[start : start + _MAX_PIECE_IDS] for start in starts]

@@ -224,11 +224,21 @@ def check_coordinates(candidate: str) -> int:
     return len(candidate) if abs(latitude) <= 90 and abs(longitude) <= 180 else 0
 
 
+# Of each ASCII character: a digit, a capital, or another.
+_MARKS: Final = "".join(
+    "0" if char.isdigit() else "A" if char.isupper() else "a" for char in map(chr, range(128))
+)
+
+
 def count_changes(run: str) -> tuple[int, int]:
     """How often neighbours change between letter and digit, and between small and capital.
 
     `count_changes("a1b2c3")` is `(5, 0)`; `count_changes("innerHTML")` is `(0, 1)`.
     """
+    if run.isascii():
+        marks = run.translate(_MARKS)
+        num_kind = sum(map(marks.count, ("0a", "0A", "a0", "A0")))
+        return num_kind, marks.count("aA") + marks.count("Aa")
     num_kind = num_case = 0
     previous = ""
     for char in run:

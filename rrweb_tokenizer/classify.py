@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from rrweb_tokenizer.checksums import count_changes
-from rrweb_tokenizer.kind_search import replace_kinds
+from rrweb_tokenizer.kind_search import has_hint, replace_kinds
 from rrweb_tokenizer.normalize import normalize_text
 from rrweb_tokenizer.value_classes import ValueClass
 
@@ -96,8 +96,8 @@ def classify_identifier(segment: str) -> ValueClass | None:
     """
     text = segment[:MAX_IDENTIFIER_CHARS]
     text = normalize_text(unquote(text, errors="replace") if "%" in text else text)
-    if not text:
-        return None
+    if not text or (text.isascii() and not has_hint(text) and len(segment) <= MAX_IDENTIFIER_CHARS):
+        return None  # without a digit nothing below can match
     for part in replace_kinds(text):
         if isinstance(part, ValueClass):
             return part

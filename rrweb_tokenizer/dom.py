@@ -1,60 +1,45 @@
-"""Elements -> ids, and the walk that writes a page or an added subtree in document order.
+"""Elements -> ids: what is written of one on a page, and what identifies a target.
 
 A tag opens an element, `[UP_k]` closes k levels before the next one. Chains of bare div/span with
 one child collapse to `[WRAPPED]`, an svg subtree to `[TAG_svg]` and its label; script, style, link
-and meta keep the tag alone; white space is dropped.
+and meta keep the tag alone; white space is dropped. Which nodes of a page are written is decided in
+`outline`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 from rrweb_tokenizer.attributes import AttributeWriter, value_ids
 from rrweb_tokenizer.enums import NodeType
 from rrweb_tokenizer.incremental import Node
+from rrweb_tokenizer.memo import IdsMemo
 from rrweb_tokenizer.mirror import Mirror
-from rrweb_tokenizer.quantize import count_to_bin, depth_to_bin, sibling_to_bin
+from rrweb_tokenizer.outline import Subtree, fit, outline
+from rrweb_tokenizer.quantize import depth_to_bin, sibling_to_bin
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
+from rrweb_tokenizer.tags import TAG_OF, UNREAD_TEXT
 from rrweb_tokenizer.text_encoder import TextEncoder
 
-__all__ = ["MAX_TEXT_PIECES", "UNREAD_TEXT", "ElementWriter", "Subtree"]
+__all__ = ["MAX_TEXT_PIECES", "NODE_MEMO_BYTES", "UNREAD_TEXT", "ElementWriter", "Subtree"]
 
 MAX_TEXT_PIECES: Final = 24
+NODE_MEMO_BYTES: Final = 16 << 20
+"""About how much memory a memo of texts and attributes may take."""
+
 _MAX_LABEL_PIECES: Final = 8
 _MAX_LABEL_CHARS: Final = 80
 _MAX_TELLING: Final = 4
-_MAX_OPTIONS: Final = 8
-_MAX_SHORT_PIECES: Final = 4
 
-_TAGS: Final = {token[5:-1]: i for token, i in STRUCTURAL_IDS.items() if token.startswith("[TAG_")}
-_SVG_TAGS: Final = frozenset("g path rect circle line polygon use".split())
-_UP_1: Final = STRUCTURAL_IDS["[UP_1]"]
 _AT_VALUE: Final = STRUCTURAL_IDS["[AT_value]"]
 _TXT: Final = STRUCTURAL_IDS["[TXT]"]
 _TRUNC: Final = STRUCTURAL_IDS["[TRUNC]"]
-_ELIDED: Final = STRUCTURAL_IDS["[ELIDED]"]
-_N_0: Final = STRUCTURAL_IDS["[N_0]"]
-_WRAPPED: Final = STRUCTURAL_IDS["[WRAPPED]"]
 _BLOCKED: Final = STRUCTURAL_IDS["[BLOCKED]"]
-_IFRAME_DOC: Final = STRUCTURAL_IDS["[IFRAME_DOC]"]
-_SHADOW_ROOT: Final = STRUCTURAL_IDS["[SHADOW_ROOT]"]
+_NT_DOCUMENT: Final = STRUCTURAL_IDS["[NT_Document]"]
 _DEPTH_0: Final = STRUCTURAL_IDS["[DEPTH_0-3]"]
 _NTH_0: Final = STRUCTURAL_IDS["[NTH_0]"]
 
-_TAG_ONLY: Final = frozenset("script style link meta noscript template base".split())
-# The text inside these is code, or what a visitor typed.
-UNREAD_TEXT: Final = _TAG_ONLY | {"textarea"}
-_HEADINGS: Final = frozenset("h1 h2 h3 h4 h5 h6 title legend caption th dialog".split())
-_INTERACTIVE: Final = frozenset(
-    "a button input select textarea label summary video audio option".split()
-)
-_INTERACTIVE_ROLES: Final = frozenset(
-    "button link checkbox radio tab menuitem option combobox switch textbox slider".split()
-)
-_URGENT_ROLES: Final = frozenset("alert dialog status alertdialog".split())
 # What is written of an element on a page, and what identifies a target, most telling first.
 _PAGE_ATTRIBUTES: Final = (
     "type role id class name href src alt title placeholder value aria-label aria-expanded "
@@ -64,64 +49,34 @@ _PAGE_ATTRIBUTES: Final = (
 _TELLING_ATTRIBUTES: Final = "aria-label name placeholder data-testid href id title alt".split()
 
 
-class Rank(IntEnum):
-    """What is kept first when a page is larger than its cap."""
+class ElementWriter:
+    """Writes elements, targets and subtrees as ids; knows the page's host for relative links.
 
-    interactive = 0
-    heading = 1
-    text = 2
-    container = 3
-
-
-@dataclass(slots=True)
-class _Entry:
-    """One node as it would be written: its level among written nodes, rank and ids."""
-
-    depth: int
-    rank: Rank
-    ids: list[int]
-    short_ids: list[int] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subtree:
-    """A page or subtree as ids.
-
-    Attributes:
-        nodes: ids node by node, so that a long page can be cut between nodes.
-        num_elided: nodes left out to stay within the cap.
+    Args:
+        text_encoder: turns text into ids.
+        attributes: turns single attributes into ids.
+        memo: what was written of texts and of elements' attributes, to share between pages; one of
+            its own where not given.
     """
 
-    nodes: list[list[int]]
-    num_elided: int
-
-    def ids(self) -> list[int]:
-        """All ids in one list."""
-        return [token_id for node in self.nodes for token_id in node]
-
-
-class ElementWriter:
-    """Writes elements, targets and subtrees as ids; knows the page's host for relative links."""
-
-    def __init__(self, text_encoder: TextEncoder, attributes: AttributeWriter) -> None:
+    def __init__(
+        self,
+        text_encoder: TextEncoder,
+        attributes: AttributeWriter,
+        memo: IdsMemo | None = None,
+    ) -> None:
         self._text_encoder = text_encoder
         self._attributes = attributes
+        self._memo = IdsMemo(NODE_MEMO_BYTES) if memo is None else memo
         self.page_host = ""
 
     def tag_id(self, node: Node) -> int:
         """The `[TAG_*]` id of an element, or the `[NT_*]` id of another node."""
         if node.type != NodeType.Element:
             kind = node.type if 0 <= node.type <= NodeType.Comment else NodeType.Comment
-            return STRUCTURAL_IDS["[NT_Document]"] + kind
-        tag = node.tag_name.lower()
-        if node.is_svg:
-            if tag == "svg" or tag in _SVG_TAGS:
-                return _TAGS[tag]
-            return _TAGS["svg-text"] if tag == "text" else _TAGS["other-svg"]
-        known = _TAGS.get(tag)
-        if known is not None:
-            return known
-        return _TAGS["custom-element"] if "-" in tag else _TAGS["other-html"]
+            return _NT_DOCUMENT + kind
+        tag = TAG_OF[node.tag_name]
+        return tag.svg_id if node.is_svg else tag.html_id
 
     def text(self, text: str, max_pieces: int = MAX_TEXT_PIECES) -> list[int]:
         """A text's ids, ending in `[TRUNC]` when it was cut."""
@@ -159,73 +114,51 @@ class ElementWriter:
         What goes first is containers, then text, then headings, each from the end of the page;
         what can be clicked or filled stays, with a shorter text when it alone is over the cap.
         """
-        entries = self._entries(root)
-        kept, num_elided = _fit(entries, max_ids)
-        return Subtree(nodes=_with_levels(kept, num_elided), num_elided=num_elided)
+        found = outline(root, self._is_bare)
+        return fit(found, max_ids, write=self._node_ids, tag_id=self.tag_id)
 
-    def _entries(self, root: Node) -> list[_Entry]:
-        entries: list[_Entry] = []
-        # node, level to write it at, whether it stands in something that can be clicked
-        stack: list[tuple[Node, int, Rank]] = [(root, 0, Rank.text)]
-        while stack:
-            node, depth, text_rank = stack.pop()
-            if node.type == NodeType.Text:
-                self._add_text(entries, node, depth, text_rank)
-                continue
-            if node.type in (NodeType.Document, NodeType.Element):
-                node, ids = self._open(node)
-                rank = _rank(node)
-                if ids:
-                    entries.append(_Entry(depth, rank, ids, ids[:1]))
-                    depth += 1
-                if not _is_closed(node):
-                    inner = text_rank if rank in (Rank.container, Rank.text) else rank
-                    stack.extend((child, depth, inner) for child in reversed(_children(node)))
-        return entries
+    def _is_bare(self, node: Node) -> bool:
+        return not self._page_attribute_ids(node)
 
-    def _add_text(self, entries: list[_Entry], node: Node, depth: int, rank: Rank) -> None:
-        text = node.text_content
-        if text is None or not text or text.isspace():
-            return
-        ids = self.text(text)
-        if ids:
-            short = ids if len(ids) <= _MAX_SHORT_PIECES else [*ids[:_MAX_SHORT_PIECES], _TRUNC]
-            entries.append(_Entry(depth, rank, [_TXT, *ids], [_TXT, *short]))
-
-    def _open(self, node: Node) -> tuple[Node, list[int]]:
-        """The ids that open a node; of a chain of bare wrappers, its innermost node and one id."""
-        if node.type == NodeType.Document:
-            return node, ([] if node.id == 1 else [_IFRAME_DOC])
-        prefix = [_SHADOW_ROOT] if node.is_shadow else []
-        length = 0
-        inner = node
-        while (only := self._bare_only_child(inner)) is not None:
-            inner = only
-            length += 1
-        if length >= 2:
-            return inner, [*prefix, _WRAPPED, *self._element_ids(inner)]
-        return node, prefix + self._element_ids(node)
-
-    def _bare_only_child(self, node: Node) -> Node | None:
-        if node.tag_name not in ("div", "span") or node.is_svg or node.need_block:
-            return None
-        children = _children(node)
-        if len(children) != 1 or children[0].type != NodeType.Element:
-            return None
-        return None if self._attribute_ids(node, _PAGE_ATTRIBUTES) else children[0]
+    def _node_ids(self, subject: Node | str) -> list[int]:
+        if not isinstance(subject, str):
+            return self._element_ids(subject)
+        ids = self._memo.get(subject)
+        if ids is None:
+            ids = [_TXT, *self.text(subject)]
+            self._memo.put_ids(subject, ids, len(subject))
+        return ids
 
     def _element_ids(self, node: Node) -> list[int]:
         ids = [self.tag_id(node)]
-        tag = node.tag_name.lower()
+        tag = TAG_OF[node.tag_name]
         if node.need_block:
             ids.append(_BLOCKED)
-        elif tag == "svg":
+        elif tag.name == "svg":
             label = _label(node) or str(node.attributes.get("aria-label") or "")
             ids += self._text_encoder.encode(label, _MAX_LABEL_PIECES)[0] if label else []
-        elif tag not in _TAG_ONLY:
-            ids += self._attribute_ids(node, _PAGE_ATTRIBUTES)
-            if tag == "textarea" and "value" not in node.attributes:
+        elif not tag.is_tag_only:
+            ids += self._page_attribute_ids(node)
+            if tag.name == "textarea" and "value" not in node.attributes:
                 ids += value_ids("".join(child.text_content or "" for child in node.child_nodes))
+        return ids
+
+    def _page_attribute_ids(self, node: Node) -> list[int]:
+        """What is written of an element's attributes on a page; not to be changed."""
+        attributes = node.attributes
+        if not attributes:
+            return []
+        try:
+            num_chars = len("".join(attributes.values()))
+        except TypeError:  # not all are text; True and 1 would be one key, but are written apart
+            return self._attribute_ids(node, _PAGE_ATTRIBUTES)
+        key = (node.tag_name, self.page_host, *attributes, *attributes.values())
+        ids = self._memo.get(key)
+        if ids is None:
+            ids = self._attribute_ids(node, _PAGE_ATTRIBUTES)
+            # 20 characters for what a string takes beside its characters, of name and of value.
+            num_chars += sum(len(name) + 40 for name in attributes)
+            self._memo.put_ids(key, ids, num_chars)
         return ids
 
     def _attribute_ids(self, node: Node, names: Sequence[str]) -> list[int]:
@@ -248,34 +181,6 @@ def _is_labelled_by_value(attributes: dict[str, object]) -> bool:
     return attributes.get("type") in ("submit", "button", "reset")
 
 
-def _children(node: Node) -> list[Node]:
-    """The children that are written: no white space, no comments, of options the first few."""
-    children = [
-        child
-        for child in node.child_nodes
-        if child.type in (NodeType.Element, NodeType.Document)
-        or (child.type == NodeType.Text and child.text_content and not child.text_content.isspace())
-    ]
-    if node.tag_name.lower() == "select":
-        return children[:_MAX_OPTIONS]
-    return children
-
-
-def _is_closed(node: Node) -> bool:
-    tag = node.tag_name.lower()
-    return node.need_block or tag == "svg" or tag in UNREAD_TEXT
-
-
-def _rank(node: Node) -> Rank:
-    tag = node.tag_name.lower()
-    role = str(node.attributes.get("role"))
-    if tag in _INTERACTIVE or role in _INTERACTIVE_ROLES or "contenteditable" in node.attributes:
-        return Rank.interactive
-    if tag in _HEADINGS or role in _URGENT_ROLES:
-        return Rank.heading
-    return Rank.container
-
-
 def _label(node: Node) -> str:
     """The first text below a node, about 80 characters, joined from its text nodes."""
     found: list[str] = []
@@ -290,41 +195,3 @@ def _label(node: Node) -> str:
         elif inner.tag_name.lower() not in UNREAD_TEXT and not inner.need_block:
             stack.extend(reversed(inner.child_nodes))
     return " ".join(found)
-
-
-def _fit(entries: list[_Entry], max_ids: int) -> tuple[list[_Entry], int]:
-    """The entries that fit, in document order, and how many were left out."""
-    # One id an entry is set aside for its [UP_k].
-    if sum(len(entry.ids) + 1 for entry in entries) <= max_ids:
-        return entries, 0
-    room = max_ids - sum(len(e.ids) + 1 for e in entries if e.rank == Rank.interactive)
-    if room < 0:
-        for entry in entries:
-            if entry.rank == Rank.interactive and entry.short_ids is not None:
-                entry.ids = entry.short_ids
-        room = max_ids - sum(len(e.ids) + 1 for e in entries if e.rank == Rank.interactive)
-    keep = [entry.rank == Rank.interactive for entry in entries]
-    for rank in (Rank.heading, Rank.text, Rank.container):
-        for number, entry in enumerate(entries):
-            if entry.rank == rank and len(entry.ids) < room:
-                keep[number] = True
-                room -= len(entry.ids) + 1
-    kept = [entry for entry, is_kept in zip(entries, keep, strict=True) if is_kept]
-    return kept, len(entries) - len(kept)
-
-
-def _with_levels(entries: list[_Entry], num_elided: int) -> list[list[int]]:
-    """Ids entry by entry with `[UP_k]` between them, levels counted among what was kept."""
-    nodes: list[list[int]] = []
-    open_depths: list[int] = []
-    for entry in entries:
-        closed = 0
-        while open_depths and open_depths[-1] >= entry.depth:
-            open_depths.pop()
-            closed += 1
-        up = [_UP_1 + min(closed, 6) - 1] if closed else []
-        nodes.append(up + entry.ids)
-        open_depths.append(entry.depth)
-    if num_elided:
-        nodes.append([_ELIDED, _N_0 + count_to_bin(num_elided)])
-    return nodes

@@ -39,8 +39,11 @@ __all__ = [
 ]
 
 
-class Node(Struct, rename="camel"):
-    """A serialised DOM node, its children within. The mirror keeps these very objects."""
+class Node(Struct, rename="camel", gc=False):
+    """A serialised DOM node, its children within. The mirror keeps these very objects.
+
+    Python's collector does not look at nodes: no node may stand below itself.
+    """
 
     type: int
     id: int
@@ -54,7 +57,7 @@ class Node(Struct, rename="camel"):
     need_block: bool = False
 
 
-class Position(Struct, rename="camel"):
+class Position(Struct, rename="camel", gc=False):
     """One position of a batch of moves; `time_offset` (ms, usually <= 0) counts from the event."""
 
     x: float
@@ -63,7 +66,7 @@ class Position(Struct, rename="camel"):
     time_offset: float = 0.0
 
 
-class AddedNode(Struct, rename="camel"):
+class AddedNode(Struct, rename="camel", gc=False):
     """A node added below `parent_id`, before `next_id` (None: as the last child)."""
 
     parent_id: int
@@ -72,7 +75,7 @@ class AddedNode(Struct, rename="camel"):
     previous_id: int | None = None
 
 
-class RemovedNode(Struct, rename="camel"):
+class RemovedNode(Struct, rename="camel", gc=False):
     """A node taken out of the document, with all below it."""
 
     id: int

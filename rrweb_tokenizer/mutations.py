@@ -30,6 +30,8 @@ MAX_MUTATION_IDS: Final = 96
 _MAX_CHANGES: Final = 4
 _MAX_SUBTREE_IDS: Final = 48
 _TARGET_IDS: Final = 12  # what a reference costs on average when it is new
+_LEAST_ADDITION: Final = 1 + _TARGET_IDS  # with less room, no added element fits
+_WITH_CONTENT: Final = (NodeType.Element, NodeType.Document)
 
 _ADD: Final = STRUCTURAL_IDS["[MUT_ADD]"]
 _REMOVE: Final = STRUCTURAL_IDS["[MUT_REMOVE]"]
@@ -90,6 +92,9 @@ class MutationWriter:
             if total:
                 parts += [count_id, _N_0 + count_to_bin(total)]
         for added in fresh:
+            if budget < _LEAST_ADDITION and self._has_content(added.node.id):
+                num_elided += 1
+                continue
             budget, num_elided = self._spend(parts, self._addition(added), budget, num_elided)
         for text in texts:
             budget, num_elided = self._spend(parts, self._text(text), budget, num_elided)
@@ -109,7 +114,8 @@ class MutationWriter:
         """Adds a change when it fits into the budget; else counts it as left out."""
         if not change:
             return budget, num_elided
-        cost = sum(_TARGET_IDS if isinstance(part, Target) else 1 for part in change)
+        num_targets = list(map(type, change)).count(Target)
+        cost = len(change) + num_targets * (_TARGET_IDS - 1)
         if cost > budget:
             return budget, num_elided + 1
         parts += change
@@ -123,6 +129,10 @@ class MutationWriter:
         if node is not None and node.type == NodeType.Element:
             parts.append(self._elements.tag_id(node))
         return parts
+
+    def _has_content(self, node_id: int) -> bool:
+        node = self._mirror.get(node_id)
+        return node is not None and node.type in _WITH_CONTENT
 
     def _addition(self, added: AddedNode) -> list[Part]:
         node = self._mirror.get(added.node.id)

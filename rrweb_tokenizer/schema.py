@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, field
 
+from rrweb_tokenizer.collection import paused_collection
 from rrweb_tokenizer.enums import EventType, IncrementalSource
 from rrweb_tokenizer.incremental import IncrementalData, Node
 
@@ -216,6 +217,7 @@ _decode_source: Final = msgspec.json.Decoder(_Source, strict=False).decode
 _decode_raw_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
+@paused_collection()
 def decode_events(parts: Iterable[bytes]) -> DecodedEvents:
     """Decodes JSON texts, each a list of events or one event, into typed events.
 

@@ -16,9 +16,11 @@ from msgspec.structs import replace
 from rrweb_tokenizer.actions import ActionWriter
 from rrweb_tokenizer.attributes import AttributeWriter
 from rrweb_tokenizer.chapters import ChapterWriter, EncodedSession, Part
-from rrweb_tokenizer.dom import ElementWriter
+from rrweb_tokenizer.collection import paused_collection
+from rrweb_tokenizer.dom import NODE_MEMO_BYTES, ElementWriter
 from rrweb_tokenizer.enums import EventType
 from rrweb_tokenizer.incremental import MovesData, MutationData
+from rrweb_tokenizer.memo import IdsMemo
 from rrweb_tokenizer.mirror import Mirror, copy_tree
 from rrweb_tokenizer.mutations import MutationWriter
 from rrweb_tokenizer.pages import PageState
@@ -64,7 +66,9 @@ class Serializer:
         self.text_encoder = text_encoder
         self.urls = UrlWriter(text_encoder)
         self.attributes = AttributeWriter(text_encoder, self.urls)
+        self.memo = IdsMemo(NODE_MEMO_BYTES)
 
+    @paused_collection()
     def serialize(self, events: Iterable[Event]) -> EncodedSession:
         """Writes one session's events, in any order: they are put in true-time order.
 
@@ -105,7 +109,7 @@ class _Window:
     def __init__(self, shared: Serializer, tab: int) -> None:
         self.mirror = Mirror()
         self.page = PageState(shared.urls, tab)
-        self.elements = ElementWriter(shared.text_encoder, shared.attributes)
+        self.elements = ElementWriter(shared.text_encoder, shared.attributes, shared.memo)
         self.mutations = MutationWriter(self.mirror, self.elements)
         self.actions = ActionWriter(self.mirror, self.page, shared.text_encoder)
         self.references = References(self.mirror, self.elements)

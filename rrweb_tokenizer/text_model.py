@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Final
 
 import sentencepiece
 
+from rrweb_tokenizer.memo import Memo
 from rrweb_tokenizer.normalize import normalize_text, replace_unencodable
 from rrweb_tokenizer.redact import MAX_TEXT_CHARS, ValueClass, redact
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS, TEXT_ID_OFFSET
@@ -59,7 +59,7 @@ class TextModel:
             self._processor.id_to_piece(list(range(self._processor.get_piece_size())))
         )
         self._max_piece_chars = max(len(piece) for piece in self.pieces)
-        self._memo = _Memo(memo_bytes)
+        self._memo: Memo[tuple[array[int], bool]] = Memo(memo_bytes)
         _check(self._processor, self.pieces)
 
     @classmethod
@@ -156,26 +156,6 @@ class TextModel:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (TextModel, (self.model_proto,))
-
-
-class _Memo:
-    """Remembers recent answers in two generations, the older dropped when the younger is full."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes // 2
-        self._young: dict[Hashable, tuple[array[int], bool]] = {}
-        self._old: dict[Hashable, tuple[array[int], bool]] = {}
-        self._num_bytes = 0
-
-    def get(self, key: Hashable) -> tuple[array[int], bool] | None:
-        return self._young.get(key) or self._old.get(key)
-
-    def put(self, key: Hashable, answer: tuple[array[int], bool], num_bytes: int) -> None:
-        if self._num_bytes + num_bytes > self._max_bytes:
-            self._old, self._young, self._num_bytes = self._young, {}, 0
-        if num_bytes <= self._max_bytes:
-            self._young[key] = answer
-            self._num_bytes += num_bytes
 
 
 def _load(model_proto: bytes) -> sentencepiece.SentencePieceProcessor:

@@ -19,6 +19,7 @@ import msgspec
 from transformers import BatchEncoding, PreTrainedTokenizer
 
 from rrweb_tokenizer.chapters import EncodedSession
+from rrweb_tokenizer.collection import paused_collection
 from rrweb_tokenizer.fast_export import build_fast_tokenizer
 from rrweb_tokenizer.recording import NotARecording, find_events
 from rrweb_tokenizer.schema import Event, decode_events
@@ -116,6 +117,7 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
 
     # --- sessions
 
+    @paused_collection()  # from here on, so that the events are gone when it ends
     def encode_session(
         self, session: str | os.PathLike[str] | bytes | Mapping[str, Any] | Sequence[Any]
     ) -> EncodedSession:

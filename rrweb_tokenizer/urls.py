@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
+from rrweb_tokenizer.memo import IdsMemo
 from rrweb_tokenizer.quantize import count_to_bin
 from rrweb_tokenizer.redact import classify_identifier
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
@@ -13,6 +13,7 @@ from rrweb_tokenizer.text_encoder import TextEncoder
 
 __all__ = ["UrlWriter", "resolve", "resource_kind"]
 
+_MEMO_BYTES: Final = 4 << 20
 _MAX_URL_CHARS: Final = 2_048
 _MAX_SEGMENTS: Final = 4
 _MAX_SEGMENT_PIECES: Final = 6
@@ -67,7 +68,6 @@ def _split(url: str) -> SplitResult | None:
     return parts
 
 
-@lru_cache(maxsize=8192)
 def resource_kind(url: str) -> int:
     """The `[R_*]` id of a resource's URL, told by its scheme and suffix."""
     if url[:5].lower() == "data:":
@@ -80,11 +80,11 @@ def resource_kind(url: str) -> int:
 
 
 class UrlWriter:
-    """Writes URLs as ids; repeated ones come from a bounded memo."""
+    """Writes URLs as ids; repeated ones come from a memo of at most about 4 MB."""
 
     def __init__(self, text_encoder: TextEncoder) -> None:
         self._encode = text_encoder.encode
-        self._memo = lru_cache(maxsize=4096)(self._write)
+        self._memo = IdsMemo(_MEMO_BYTES)
 
     def write(self, url: str, page_host: str = "") -> list[int]:
         """The ids of a URL: host unless it is `page_host`, path, query keys, fragment.
@@ -92,7 +92,11 @@ class UrlWriter:
         `http://shop.test/item/4711?ref=mail#top` is `[HOST] shop.test [PATH] item [V_NUMBER]
         [QUERY] ref [HASH] top`. Values of the query are never read.
         """
-        return self._memo(url, page_host)
+        ids = self._memo.get((url, page_host))
+        if ids is None:
+            ids = self._write(url, page_host)
+            self._memo.put_ids((url, page_host), ids, len(url) + len(page_host))
+        return ids
 
     def _write(self, url: str, page_host: str) -> list[int]:
         if url[:5].lower() == "data:":

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rrweb_tokenizer import text_model as text_model_module
+from rrweb_tokenizer.memo import Memo
 from rrweb_tokenizer.redact import MAX_TEXT_CHARS, ValueClass
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS, STRUCTURAL_TOKENS, TEXT_ID_OFFSET
 from rrweb_tokenizer.text_model import TextModel, TextModelError
@@ -76,7 +77,7 @@ def test_an_answer_can_be_changed_without_changing_the_next(text_model):
 
 
 def test_the_memo_stays_within_its_bound():
-    memo = text_model_module._Memo(10_000)
+    memo = Memo(10_000)
     for number in range(1000):
         memo.put(number, ((), False), 100)
         assert memo.get(number) == ((), False)

@@ -1,0 +1,326 @@
+"""A page or an added subtree -> its nodes in document order, and which of them fit into a cap.
+
+Most nodes of a large page are left out, so the ids of a node are made only when its turn comes: the
+walk notes what stands where, `fit` asks for ids in the order of what is kept first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from rrweb_tokenizer.enums import NodeType
+from rrweb_tokenizer.incremental import Node
+from rrweb_tokenizer.normalize import normalize_text
+from rrweb_tokenizer.quantize import count_to_bin
+from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
+from rrweb_tokenizer.tags import (
+    CONTAINER_RANK,
+    HEADING_RANK,
+    INTERACTIVE_RANK,
+    NUM_RANKS,
+    TAG_OF,
+    TEXT_RANK,
+)
+
+__all__ = ["Outline", "Subtree", "fit", "outline"]
+
+_MAX_OPTIONS: Final = 8
+_MAX_SHORT_PIECES: Final = 4
+_DOCUMENT: Final = int(NodeType.Document)
+_ELEMENT: Final = int(NodeType.Element)
+_TEXT: Final = int(NodeType.Text)
+
+_UP_1: Final = STRUCTURAL_IDS["[UP_1]"]
+_TRUNC: Final = STRUCTURAL_IDS["[TRUNC]"]
+_ELIDED: Final = STRUCTURAL_IDS["[ELIDED]"]
+_N_0: Final = STRUCTURAL_IDS["[N_0]"]
+_WRAPPED: Final = STRUCTURAL_IDS["[WRAPPED]"]
+_IFRAME_DOC: Final = STRUCTURAL_IDS["[IFRAME_DOC]"]
+_SHADOW_ROOT: Final = STRUCTURAL_IDS["[SHADOW_ROOT]"]
+_NO_LEAD: Final[tuple[int, ...]] = ()
+
+_INTERACTIVE_ROLES: Final = frozenset(
+    "button link checkbox radio tab menuitem option combobox switch textbox slider".split()
+)
+_URGENT_ROLES: Final = frozenset("alert dialog status alertdialog".split())
+
+
+@dataclass(slots=True)
+class Outline:
+    """The nodes that may be written, in document order (n of them).
+
+    Attributes:
+        depths: each node's level among written nodes.
+        subjects: an element, the text of a text node, or None for a frame's document.
+        leads: ids that stand before a node's own, by its place; most have none.
+        by_rank: the places (0..n-1) of the nodes of each rank, ascending.
+    """
+
+    depths: list[int] = field(default_factory=list)
+    subjects: list[Node | str | None] = field(default_factory=list)
+    leads: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    by_rank: tuple[list[int], ...] = field(
+        default_factory=lambda: tuple([] for _ in range(NUM_RANKS))
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subtree:
+    """A page or subtree as ids.
+
+    Attributes:
+        nodes: ids node by node, so that a long page can be cut between nodes.
+        num_elided: nodes left out to stay within the cap.
+    """
+
+    nodes: list[list[int]]
+    num_elided: int
+
+    def ids(self) -> list[int]:
+        """All ids in one list."""
+        return [token_id for node in self.nodes for token_id in node]
+
+
+def outline(root: Node, is_bare: Callable[[Node], bool]) -> Outline:
+    """The nodes of a subtree that may be written: no white space, no comments, no closed content.
+
+    Args:
+        root: the topmost node.
+        is_bare: whether nothing would be written of a wrapper but its tag.
+    """
+    found = Outline()
+    leads, by_rank = found.leads, found.by_rank
+    add_depth, add_subject = found.depths.append, found.subjects.append
+    num_nodes = 0
+    children: Iterator[Node] = iter((root,))
+    depth = 0
+    text_rank = TEXT_RANK  # of text here; that of what can be clicked where it stands inside
+    above: list[tuple[Iterator[Node], int, int]] = []
+    while True:
+        for node in children:
+            kind = node.type
+            if kind == _TEXT:
+                text = node.text_content
+                # Visible ASCII stays when it is normalised; other characters may be dropped.
+                if text and (start := text.lstrip()[:1]):
+                    if not "!" <= start <= "~" and not normalize_text(text):
+                        continue
+                    by_rank[text_rank].append(num_nodes)
+                    add_depth(depth)
+                    add_subject(text)
+                    num_nodes += 1
+                continue
+            if kind != _ELEMENT and kind != _DOCUMENT:
+                continue
+            tag = TAG_OF[node.tag_name]
+            lead = _NO_LEAD
+            if tag.is_wrapper or node.is_shadow or kind == _DOCUMENT:
+                node, lead = _opened(node, is_bare)
+                tag = TAG_OF[node.tag_name]
+            rank = tag.rank
+            if (attributes := node.attributes) and (
+                "role" in attributes or "contenteditable" in attributes
+            ):
+                rank = _rank_by_role(node, rank)
+            inner_depth = depth
+            if kind == _ELEMENT or lead:
+                if lead:
+                    leads[num_nodes] = lead
+                by_rank[rank].append(num_nodes)
+                add_depth(depth)
+                add_subject(node if kind == _ELEMENT else None)
+                num_nodes += 1
+                inner_depth += 1
+            if node.child_nodes and not (tag.is_closed or node.need_block):
+                above.append((children, depth, text_rank))
+                children = iter(_options(node) if tag.name == "select" else node.child_nodes)
+                depth = inner_depth
+                text_rank = text_rank if rank >= TEXT_RANK else rank
+                break
+        else:
+            if not above:
+                return found
+            children, depth, text_rank = above.pop()
+
+
+def _opened(node: Node, is_bare: Callable[[Node], bool]) -> tuple[Node, tuple[int, ...]]:
+    """Of a chain of bare wrappers its innermost node, and the ids before the node's own."""
+    if node.type == _DOCUMENT:
+        return node, () if node.id == 1 else (_IFRAME_DOC,)
+    lead = (_SHADOW_ROOT,) if node.is_shadow else ()
+    if not TAG_OF[node.tag_name].is_wrapper:
+        return node, lead
+    length = 0
+    inner = node
+    while (only := _only_child(inner)) is not None and (not inner.attributes or is_bare(inner)):
+        inner = only
+        length += 1
+    return (inner, (*lead, _WRAPPED)) if length >= 2 else (node, lead)
+
+
+def _only_child(node: Node) -> Node | None:
+    """The one element in a wrapper that holds nothing else, None for all other nodes."""
+    if not TAG_OF[node.tag_name].is_wrapper or node.is_svg or node.need_block:
+        return None
+    only = None
+    for child in node.child_nodes:
+        if child.type in (_ELEMENT, _DOCUMENT):
+            if only is not None:
+                return None
+            only = child
+        elif child.type == _TEXT and child.text_content and not child.text_content.isspace():
+            return None
+    return only if only is not None and only.type == _ELEMENT else None
+
+
+def _options(select: Node) -> list[Node]:
+    """The first few children of a select element that are written."""
+    return [
+        child
+        for child in select.child_nodes
+        if child.type in (_ELEMENT, _DOCUMENT)
+        or (child.type == _TEXT and child.text_content and not child.text_content.isspace())
+    ][:_MAX_OPTIONS]
+
+
+def _rank_by_role(node: Node, rank: int) -> int:
+    role = node.attributes.get("role")
+    if role is not None:
+        if str(role) in _INTERACTIVE_ROLES:
+            return INTERACTIVE_RANK
+        if str(role) in _URGENT_ROLES:
+            rank = min(rank, HEADING_RANK)
+    return INTERACTIVE_RANK if "contenteditable" in node.attributes else rank
+
+
+class _Written:
+    """The ids of an outline's nodes, each made when it is first asked for."""
+
+    def __init__(
+        self,
+        found: Outline,
+        write: Callable[[Node | str], list[int]],
+        tag_id: Callable[[Node], int],
+    ) -> None:
+        self._subjects = found.subjects
+        self._leads = found.leads
+        self._write = write
+        self._tag_id = tag_id
+        self._known: list[list[int] | None] = [None] * len(found.subjects)
+
+    def ids(self, place: int) -> list[int]:
+        """The ids of a node, at least one."""
+        ids = self._known[place]
+        if ids is None:
+            subject = self._subjects[place]
+            ids = [] if subject is None else self._write(subject)
+            if place in self._leads:
+                ids = [*self._leads[place], *ids]
+            self._known[place] = ids
+        return ids
+
+    def shorten(self, places: list[int]) -> int:
+        """Puts a few ids in the place of nodes' own: of an element the first, of a text some.
+
+        Returns:
+            How many ids these are together.
+        """
+        num_ids = 0
+        for place in places:
+            subject = self._subjects[place]
+            if isinstance(subject, str):
+                ids = self.ids(place)
+                if len(ids) > 1 + _MAX_SHORT_PIECES:
+                    ids = [*ids[: 1 + _MAX_SHORT_PIECES], _TRUNC]
+            elif subject is None or place in self._leads:
+                ids = [self._leads[place][0]]
+            else:
+                ids = [self._tag_id(subject)]
+            self._known[place] = ids
+            num_ids += len(ids)
+        return num_ids
+
+
+def fit(
+    found: Outline,
+    max_ids: int,
+    *,
+    write: Callable[[Node | str], list[int]],
+    tag_id: Callable[[Node], int],
+) -> Subtree:
+    """The nodes that fit into about `max_ids` ids, one of them set aside for each node's `[UP_k]`.
+
+    What goes first is containers, then text, then headings, each from the end of the page; what can
+    be clicked or filled stays, shortened when it alone is over the cap.
+
+    Args:
+        found: the nodes.
+        max_ids: the cap.
+        write: gives the ids of an element or text, at least one.
+        tag_id: gives the first of an element's ids.
+    """
+    written = _Written(found, write, tag_id)
+    num_nodes = len(found.depths)
+    if _all_fit(found, written, max_ids):
+        kept: list[int] | range = range(num_nodes)
+    else:
+        kept = _chosen(found, written, max_ids)
+    return Subtree(
+        nodes=_with_levels(found, written, kept, num_nodes - len(kept)),
+        num_elided=num_nodes - len(kept),
+    )
+
+
+def _all_fit(found: Outline, written: _Written, max_ids: int) -> bool:
+    total = 2 * len(found.depths)
+    for places in found.by_rank:
+        for place in places:
+            if total > max_ids:
+                return False
+            total += len(written.ids(place)) - 1
+    return total <= max_ids
+
+
+def _chosen(found: Outline, written: _Written, max_ids: int) -> list[int]:
+    """The places of the nodes that are kept, ascending."""
+    interactive = found.by_rank[INTERACTIVE_RANK]
+    room = max_ids - 2 * len(interactive)
+    for place in interactive:
+        if room < 0:
+            break
+        room -= len(written.ids(place)) - 1
+    if room < 0:
+        room = max_ids - len(interactive) - written.shorten(interactive)
+    kept = interactive.copy()
+    for rank in (HEADING_RANK, TEXT_RANK, CONTAINER_RANK):
+        for place in found.by_rank[rank]:
+            if room < 2:  # not even one id and its [UP_k]
+                break
+            num_ids = len(written.ids(place))
+            if num_ids < room:
+                kept.append(place)
+                room -= num_ids + 1
+    kept.sort()
+    return kept
+
+
+def _with_levels(
+    found: Outline, written: _Written, kept: list[int] | range, num_elided: int
+) -> list[list[int]]:
+    """Ids node by node with `[UP_k]` between them, levels counted among what was kept."""
+    nodes: list[list[int]] = []
+    open_depths: list[int] = []
+    for place in kept:
+        depth = found.depths[place]
+        closed = 0
+        while open_depths and open_depths[-1] >= depth:
+            open_depths.pop()
+            closed += 1
+        ids = written.ids(place)
+        nodes.append([_UP_1 + min(closed, 6) - 1, *ids] if closed else ids)
+        open_depths.append(depth)
+    if num_elided:
+        nodes.append([_ELIDED, _N_0 + count_to_bin(num_elided)])
+    return nodes
