@@ -36,8 +36,9 @@ class SessionWindow:
         start: offset of its first id in the session.
         stop: offset behind its last id.
         event_spans: (e, 3) int64, a row for every event that has ids in the window, in order: the
-            event's number in the session (0 is the first), and where its ids start and stop, as
-            offsets in the window, half open. An event that the window's edge cuts has the part
+            event's number among those that the session has written (its place in
+            `session.event_starts`), and where its ids start and stop, as offsets in the window,
+            half open. An event that the window's edge cuts has the part
             that is in the window. Ids of no span belong to the keyframes between events.
         event_times_ms: (e,) float64, epoch ms of these events.
     """
