@@ -218,6 +218,13 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
         """A text that a person can read: structural tokens in brackets, pieces joined to words."""
         return readable((self._token_ids.get(token, UNK_ID) for token in tokens), self.text_model)
 
+    def _decode(self, token_ids: int | Sequence[int], **options: Any) -> str:
+        """As for every tokenizer; what is no id, such as the label -100, counts as [UNK]."""
+        ids = [token_ids] if isinstance(token_ids, int) else token_ids
+        known = [i if 0 <= i < VOCAB_SIZE else UNK_ID for i in map(int, ids)]
+        text: str = super()._decode(known, **options)
+        return text
+
     def render(self, ids: Iterable[int]) -> str:
         """The string that encodes, without [CLS] and [SEP] added, to exactly these ids.
 
