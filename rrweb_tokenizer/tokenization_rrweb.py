@@ -163,7 +163,8 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
         if found is None:
             if is_session(text_pair):
                 raise ValueError("a text and a session are no pair: encode the session by itself")
-            options.pop("return_event_spans", None)
+            if options.pop("return_event_spans", None):
+                raise ValueError("a text has no events for return_event_spans to point at")
             return super()._encode_plus(text, text_pair=text_pair, **options)
         if text_pair is not None:
             raise ValueError("a session has no text_pair: encode the other text by itself")

@@ -225,6 +225,8 @@ def test_sessions_and_texts_in_one_list_are_refused_by_place(tokenizer, session,
             tokenizer(mixed)
     with pytest.raises(ValueError, match="no pair"):
         tokenizer("text", session)
+    with pytest.raises(ValueError, match="a text has no events"):
+        tokenizer("text", return_event_spans=True)
 
 
 def test_a_bad_session_of_a_batch_is_named(tokenizer, session, tmp_path):
