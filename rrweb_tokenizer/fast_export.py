@@ -2,11 +2,13 @@
 
 Ids 0 to 519 are structural tokens, found in strings as added tokens; the SentencePiece pieces
 follow as a BPE vocabulary with merges in the order of their scores. The ids of a string are those
-of `RRWebTokenizer`, which a test shows.
+of `RRWebTokenizer`, which a test shows, and so is the string of ids; only of bytes that are no
+UTF-8 it may write more of them as U+FFFD.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from tokenizers import (
@@ -20,6 +22,7 @@ from tokenizers import (
 )
 from tokenizers.models import BPE
 
+from rrweb_tokenizer.rendering import GLUE, PIECE_END
 from rrweb_tokenizer.structural_vocab import (
     CLS_ID,
     MASK_ID,
@@ -35,6 +38,7 @@ __all__ = ["build_fast_tokenizer"]
 
 _SPACE_MARK: Final = "\u2581"
 _NUM_SPECIAL: Final = MASK_ID + 1
+_STRUCTURAL_NAMES: Final = "|".join(re.escape(token[1:-1]) for token in STRUCTURAL_TOKENS)
 
 
 def build_fast_tokenizer(text_model: TextModel) -> Tokenizer:
@@ -49,6 +53,9 @@ def build_fast_tokenizer(text_model: TextModel) -> Tokenizer:
             unk_token=STRUCTURAL_TOKENS[UNK_ID],
             fuse_unk=True,
             byte_fallback=True,
+            # A part that is a piece is that piece, which its merges would give too; but for bytes
+            # between marks there are no merges.
+            ignore_merges=True,
         )
     )
     tokenizer.normalizer = normalizers.Sequence(
@@ -59,15 +66,22 @@ def build_fast_tokenizer(text_model: TextModel) -> Tokenizer:
             normalizers.Replace(Regex(" {2,}"), " "),
         ]
     )
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(
-        replacement=_SPACE_MARK, prepend_scheme="always", split=True
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Metaspace(replacement=_SPACE_MARK, prepend_scheme="always", split=True),
+            pre_tokenizers.Split(Regex(f"{_SPACE_MARK}?{GLUE}|{PIECE_END}"), "removed"),
+        ]
     )
     tokenizer.decoder = decoders.Sequence(
         [
+            # Spaces before and after structural tokens, while those are still single tokens.
+            decoders.Replace(Regex(rf"\A\[(?=(?:{_STRUCTURAL_NAMES})\]\z)"), " ["),
+            decoders.Replace(Regex(rf"\A \[(?:{_STRUCTURAL_NAMES})\K\]\z"), "] "),
             decoders.Replace(_SPACE_MARK, " "),
             decoders.ByteFallback(),
             decoders.Fuse(),
-            decoders.Strip(" ", 1, 0),
+            decoders.Replace(Regex(" {2,}"), " "),
+            decoders.Replace(Regex(r"\A +| +\z"), ""),
         ]
     )
     added = [AddedToken(token, normalized=False) for token in STRUCTURAL_TOKENS]

@@ -1,29 +1,32 @@
 """The Hugging Face tokenizer: 520 structural tokens, then 12,000 pieces of text.
 
 A `str` is always text in which structural tokens may be written out ("[MI_Click] Buy [MASK]"); a
-`Path` or a list of events is a session. Text from pages reaches ids only through sessions, where it
-is redacted and can never spell a structural token.
+`Path`, bytes or a list of events is a session. Text from pages reaches ids only through sessions,
+where it is redacted and can never spell a structural token.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from tokenizers import Tokenizer
 from transformers import BatchEncoding, PreTrainedTokenizer
 
 from rrweb_tokenizer.chapters import EncodedSession
 from rrweb_tokenizer.collection import paused_collection
 from rrweb_tokenizer.fast_export import build_fast_tokenizer
+from rrweb_tokenizer.normalize import replace_unencodable
 from rrweb_tokenizer.recording import NotARecording, find_events
+from rrweb_tokenizer.rendering import drop_marks, has_marks, readable, render
 from rrweb_tokenizer.schema import Event, decode_events
 from rrweb_tokenizer.serializer import Serializer, copy_events
+from rrweb_tokenizer.session_batch import SessionOptions, encode_sessions, is_session, sessions_of
 from rrweb_tokenizer.structural_vocab import (
     NUM_STRUCTURAL,
     NUM_TEXT_PIECES,
@@ -43,11 +46,20 @@ _VOCAB_FILES: Final = {
 }
 _FAST_FILE: Final = "tokenizer.json"
 _COMPRESSED: Final = {".gz": "gunzip", ".zst": "unzstd"}
+_REBUILT: Final = ("_serializer", "_fast")
 _PACKAGE: Final = Path(__file__).parent
 
 
 class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers is untyped
     """Tokenizer of rrweb sessions and of strings that mix structural tokens and text.
+
+    Called as any tokenizer, with text, a session or a list of either. A session is a `Path`, the
+    bytes of a recording, a list of events (as JSON gives them, or typed), an object with an
+    `events` list, or an `EncodedSession`; a `str` is always text. Without truncation a session is
+    one row; `truncation=True` keeps its first window, and with `return_overflowing_tokens=True` it
+    gives all windows, which start at keyframes and overlap by at least `stride` ids, with
+    `overflow_to_sample_mapping`, `window_starts`, `event_spans` and `event_times_ms`. Those are no
+    inputs of a model: pop them, as the mapping for long texts. See `session_batch`.
 
     Args:
         structural_vocab_file: JSON of the structural tokens; it must equal this package's table.
@@ -119,18 +131,27 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
 
     @paused_collection()  # from here on, so that the events are gone when it ends
     def encode_session(
-        self, session: str | os.PathLike[str] | bytes | Mapping[str, Any] | Sequence[Any]
+        self,
+        session: str
+        | os.PathLike[str]
+        | bytes
+        | Mapping[str, Any]
+        | Sequence[Any]
+        | EncodedSession,
     ) -> EncodedSession:
         """The ids, keyframes and events of a whole session, without [CLS] and [SEP].
 
         Args:
             session: A path to an uncompressed recording, the bytes of one, its decoded JSON (a list
-                of events or an object with an `events` list), or typed events.
+                of events or an object with an `events` list), or typed events; one that is
+                encoded already is given back.
 
         Raises:
             ValueError: There is no recording in it, or the file is compressed; says what to do.
         """
-        if isinstance(session, list) and session and isinstance(session[0], msgspec.Struct):
+        if isinstance(session, EncodedSession):
+            return session
+        if isinstance(session, list | tuple) and session and isinstance(session[0], msgspec.Struct):
             return self.encode_events(copy_events(session))
         return self.encode_events(_events_of(session))
 
@@ -138,24 +159,41 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
         """As `encode_session`, for typed events that are used up: their nodes are changed."""
         return self._serializer.serialize(events)
 
-    def __call__(self, text: Any = None, *args: Any, **kwargs: Any) -> BatchEncoding:
-        """Encodes text, a session, or a list of either; arguments are those of any tokenizer.
+    def _encode_plus(self, text: Any, text_pair: Any = None, **options: Any) -> BatchEncoding:
+        # Where transformers' __call__ and encode meet, with padding and truncation sorted out.
+        found = sessions_of(text)
+        if found is None:
+            if is_session(text_pair):
+                raise ValueError("a text and a session are no pair: encode the session by itself")
+            if options.pop("return_event_spans", None):
+                raise ValueError("a text has no events for return_event_spans to point at")
+            return super()._encode_plus(text, text_pair=text_pair, **options)
+        if text_pair is not None:
+            raise ValueError("a session has no text_pair: encode the other text by itself")
+        sessions, is_batched = found
+        checked = SessionOptions(**options)
+        return encode_sessions(self, self._encode_each(sessions), checked, is_batched=is_batched)
 
-        A `str` is text, a `Path` a recording's file, a list of events a session. A session becomes
-        the ids of all of it; truncation, padding, tensors and so on work as for text.
-        """
-        if _is_session(text):
-            text = self.encode_session(text).ids.tolist()
-        elif isinstance(text, list | tuple) and text and all(map(_is_session, text)):
-            text = [self.encode_session(session).ids.tolist() for session in text]
-        return super().__call__(text, *args, **kwargs)
+    def _encode_each(self, sessions: list[Any]) -> list[EncodedSession]:
+        encoded: list[EncodedSession] = []
+        for number, session in enumerate(sessions):
+            try:
+                encoded.append(self.encode_session(session))
+            except ValueError as error:
+                place = f"session {number} of {len(sessions)}: " if len(sessions) > 1 else ""
+                raise ValueError(f"{place}{error}") from error
+        return encoded
 
     @cached_property
     def _serializer(self) -> Serializer:
         return Serializer(self.text_model)
 
+    @cached_property
+    def _fast(self) -> Tokenizer:
+        return build_fast_tokenizer(self.text_model)
+
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_serializer"}
+        return {name: value for name, value in vars(self).items() if name not in _REBUILT}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -165,7 +203,7 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
     def tokenize(self, text: str, **kwargs: Any) -> list[str]:
         """Token strings of a text; `split_special_tokens=True` takes "[MASK]" for plain text."""
         if kwargs.get("split_special_tokens", self.split_special_tokens):
-            return self._pieces_of(text)
+            return self._pieces_of(drop_marks(text))
         tokens: list[str] = super().tokenize(text, **kwargs)
         return tokens
 
@@ -173,18 +211,36 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
         return [text] if text in STRUCTURAL_IDS else self._pieces_of(text)
 
     def _pieces_of(self, text: str) -> list[str]:
+        if has_marks(text):
+            text = replace_unencodable(text)
+            tokens: list[str] = self._fast.encode(text, add_special_tokens=False).tokens
+            return tokens
         return [self._tokens[token_id] for token_id in self.text_model.encode_plain(text)]
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """A text that a person can read: structural tokens in brackets, pieces joined to words."""
-        ids = [self._token_ids.get(token, UNK_ID) for token in tokens]
-        parts: list[str] = []
-        for is_text, run in groupby(ids, lambda token_id: token_id >= NUM_STRUCTURAL):
-            if is_text:
-                parts.append(self.text_model.decode_plain(list(run)))
-            else:
-                parts += [STRUCTURAL_TOKENS[token_id] for token_id in run]
-        return " ".join(parts)
+        return readable((self._token_ids.get(token, UNK_ID) for token in tokens), self.text_model)
+
+    def _decode(self, token_ids: int | Sequence[int], **options: Any) -> str:
+        """As for every tokenizer; what is no id, such as the label -100, counts as [UNK]."""
+        ids = [token_ids] if isinstance(token_ids, int) else token_ids
+        known = [i if 0 <= i < VOCAB_SIZE else UNK_ID for i in map(int, ids)]
+        text: str = super()._decode(known, **options)
+        return text
+
+    def render(self, ids: Iterable[int]) -> str:
+        """The string that encodes, without [CLS] and [SEP] added, to exactly these ids.
+
+        As readable as `decode`; where a text was cut within a word, invisible marks say where its
+        pieces end. `tokenizer.json` reads them too.
+
+        Args:
+            ids: any ids, as a list, an array or a tensor of one dimension.
+
+        Raises:
+            ValueError: An id is outside `0 <= id < 12520`.
+        """
+        return render(map(int, ids), self.text_model)
 
     # --- files
 
@@ -253,13 +309,6 @@ def _check_pieces(text_model: TextModel, path: str, sha256: str | None) -> None:
         )
 
 
-def _is_session(candidate: Any) -> bool:
-    """Whether a tokenizer's input is a recording: a path, or a list of events."""
-    if isinstance(candidate, list) and candidate:
-        return isinstance(candidate[0], dict | msgspec.Struct)
-    return isinstance(candidate, Path)
-
-
 def _events_of(session: Any) -> list[Event]:
     """The typed events of a path, of bytes, or of decoded JSON."""
     name = "the session"
@@ -276,7 +325,13 @@ def _events_of(session: Any) -> list[Event]:
     elif isinstance(session, bytes | bytearray | memoryview):
         text = bytes(session)
     else:
-        text = json.dumps(session).encode()
+        try:
+            text = json.dumps(session).encode()
+        except (TypeError, RecursionError) as error:
+            raise ValueError(
+                f"{name}: its events are not as JSON gives them ({error}); "
+                "give the recording's path or bytes"
+            ) from error
     try:
         decoded = decode_events(find_events(text).parts)
     except NotARecording as error:

@@ -5,23 +5,30 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from urllib.parse import quote
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from rrweb_events import change, click, element, meta, text
 
 from rrweb_tokenizer import EncodedSession, RRWebTokenizer
+from rrweb_tokenizer.redact import ValueClass
 from rrweb_tokenizer.schema import decode_events
 from rrweb_tokenizer.structural_vocab import (
     CLS_ID,
+    GROUPS,
     MASK_ID,
     SEP_ID,
     STRUCTURAL_IDS,
     STRUCTURAL_TOKENS,
+    UNK_ID,
     VOCAB_SIZE,
 )
 
+VALUE_CLASS_IDS = {STRUCTURAL_IDS[f"[{member}]"] for member in ValueClass}
 STRINGS = [
     "[MI_Click][DT_9][REF_3][TAG_button] Add to [MASK] cart",
     "[MASK]",
@@ -29,6 +36,7 @@ STRINGS = [
     "",
     "  spaces   and [UP_6+] 漢字 👩\u200d👧 ",
     "[V_EMAIL][TXT]a[TXT] b",
+    "ca\u200br\u200b \u2060t\u200b<0xE6>\u200b",
 ]
 
 
@@ -42,6 +50,9 @@ def saved(tokenizer, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokenizer")
     tokenizer.save_pretrained(folder)
     return folder
+
+
+ANY_INTEGER = st.one_of(st.integers(-200, VOCAB_SIZE + 200), st.integers(-(2**63), 2**63 - 1))
 
 
 def events(words="Add to cart"):
@@ -59,15 +70,15 @@ def events(words="Add to cart"):
     ]
 
 
-def ids_in_new_process(call, strings):
+def ids_in_new_process(folder, inputs):
     code = (
         "import json, sys; from rrweb_tokenizer import RRWebTokenizer; "
-        "from transformers import AutoTokenizer; strings = json.loads(sys.argv[1]); "
-        f"print(json.dumps({call}(strings)['input_ids']))"
+        "tokenizer = RRWebTokenizer.from_pretrained(sys.argv[1]); "
+        "print(json.dumps([tokenizer(each)['input_ids'] for each in json.load(sys.stdin)]))"
     )
     run = subprocess.run(
-        [sys.executable, "-c", code, json.dumps(strings)],
-        stdin=subprocess.DEVNULL,
+        [sys.executable, "-c", code, str(folder)],
+        input=json.dumps(inputs),
         capture_output=True,
         text=True,
         check=True,
@@ -110,8 +121,8 @@ def test_structural_tokens_in_a_string_are_themselves(tokenizer):
 
 
 def test_split_special_tokens_takes_structural_names_for_text(tokenizer):
-    for text in ("[MASK]", "a [V_EMAIL]"):
-        encoding = tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+    for words in ("[MASK]", "a [V_EMAIL]"):
+        encoding = tokenizer(words, add_special_tokens=False, split_special_tokens=True)
         assert min(encoding["input_ids"]) > 520
 
 
@@ -121,15 +132,84 @@ def test_decode_reads_like_the_string(tokenizer):
     assert tokenizer.decode(ids, skip_special_tokens=True) == "[MI_Click] [DT_9] Add to cart"
 
 
-@given(ids=st.lists(st.integers(-5, VOCAB_SIZE + 5), max_size=30))
-def test_decode_never_fails(tokenizer, ids):
-    tokenizer.decode(ids).encode()
-    tokenizer.decode(np.array(ids, dtype=np.int64), skip_special_tokens=True)
+@given(ids=st.lists(ANY_INTEGER, max_size=30))
+def test_decode_never_fails_and_reads_what_is_no_id_as_unknown(tokenizer, ids):
+    known = [i if 0 <= i < VOCAB_SIZE else UNK_ID for i in ids]
+    expected = tokenizer.decode(known)
+    expected.encode()
+    forms = [ids, tuple(ids), np.array(ids, dtype=np.int64), torch.tensor(ids, dtype=torch.int64)]
+    assert [tokenizer.decode(form) for form in forms] == [expected] * len(forms)
+    assert tokenizer.decode([ids, ids]) == tokenizer.batch_decode([ids, ids]) == [expected] * 2
+    without = tokenizer.decode([i for i in known if i > MASK_ID])
+    assert tokenizer.decode(ids, skip_special_tokens=True) == without
+
+
+@given(token_id=ANY_INTEGER)
+def test_a_single_id_decodes_like_a_list_of_one(tokenizer, token_id):
+    forms = (token_id, np.int64(token_id), torch.tensor(token_id))
+    assert {tokenizer.decode(form) for form in forms} == {tokenizer.decode([token_id])}
+
+
+def test_nothing_decodes_to_nothing(tokenizer):
+    for nothing in ([], (), np.array([], dtype=np.uint16), torch.tensor([], dtype=torch.int64)):
+        assert tokenizer.decode(nothing) == ""
+    assert tokenizer.decode(np.array([5, 600], dtype=np.uint16)) == tokenizer.decode([5, 600])
+    assert tokenizer.convert_ids_to_tokens(-100) == "[UNK]"
 
 
 @given(text=st.text(st.characters(exclude_categories=[]), max_size=40))
 def test_any_string_encodes(tokenizer, text):
     assert all(i > 4 for i in tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def structural_ids_of_a_page_that_says(tokenizer, words):
+    """The structural ids, but for value classes, of a session with the words wherever they can be.
+
+    Texts, title, attributes, class names, URLs, input values, mutations, custom events, console.
+    """
+    href = f"https://shop.test/{words}/{quote(words)}?{words}={words}&{quote(words)}=1#{words}"
+    named = dict.fromkeys(["aria-label", "placeholder", "name", "alt", "title", "id"], words)
+    field = element(8, "input", type="text", value=words, **named)
+    body = element(
+        4,
+        "body",
+        element(5, "a", text(6, words), href=href, **{"class": f"{words} x{words}"}),
+        field,
+        element(9, "p", text(10, f"a {words}{words} b")),
+        element(11, "svg", element(13, "title", text(14, words))),
+    )
+    head = element(3, "head", element(12, "title", text(7, words)))
+    document = {"type": 0, "id": 1, "childNodes": [element(2, "html", head, body)]}
+    added = {"parentId": 4, "nextId": None, "node": element(20, "b", text(21, words))}
+    ids = tokenizer.encode_session(
+        [
+            meta(1, href),
+            {"type": 2, "timestamp": 2, "data": {"node": document}},
+            click(3, 5),
+            change(4, 5, id=8, text=words, isChecked=False),
+            change(5, 0, adds=[added], texts=[{"id": 6, "value": words}]),
+            change(6, 0, attributes=[{"id": 8, "attributes": named}]),
+            {"type": 5, "timestamp": 7, "data": {"tag": "note", "payload": {words: words}}},
+            {
+                "type": 6,
+                "timestamp": 8,
+                "data": {"plugin": "rrweb/console@1", "payload": {"level": words}},
+            },
+            change(9, 16, define={"name": words}),
+        ]
+    ).ids.tolist()
+    # Where a class takes a value's place, [VAL] or [TXT] may go, and a text need not be cut.
+    free = VALUE_CLASS_IDS | {STRUCTURAL_IDS[name] for name in ("[VAL]", "[TRUNC]")}
+    return [token_id for token_id in ids if token_id < 520 and token_id not in free]
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_page_text_never_yields_a_structural_id_but_a_value_class(tokenizer, group):
+    for token in group.tokens:
+        neutral = f"[{'z' * (len(token) - 2)}]"
+        assert structural_ids_of_a_page_that_says(
+            tokenizer, token
+        ) == structural_ids_of_a_page_that_says(tokenizer, neutral), token
 
 
 @given(ids=st.lists(st.integers(5, 519), max_size=20))
@@ -145,15 +225,14 @@ def test_rendered_sessions_are_stable(tokenizer):
 
 
 def test_saved_tokenizer_gives_the_same_ids_here_and_in_a_new_process(tokenizer, saved):
-    expected = tokenizer(STRINGS)["input_ids"]
-    assert RRWebTokenizer.from_pretrained(saved)(STRINGS)["input_ids"] == expected
-    call = f"RRWebTokenizer.from_pretrained({str(saved)!r})"
-    assert ids_in_new_process(call, STRINGS) == expected
+    inputs = [STRINGS, events(), [events(), events("[MASK]")]]
+    expected = [tokenizer(each)["input_ids"] for each in inputs]
+    loaded = RRWebTokenizer.from_pretrained(saved)
+    assert [loaded(each)["input_ids"] for each in inputs] == expected
+    assert ids_in_new_process(saved, inputs) == expected
 
 
-def test_auto_tokenizer_gives_the_same_ids_without_our_class(tokenizer, saved):
-    call = f"AutoTokenizer.from_pretrained({str(saved)!r})"
-    assert ids_in_new_process(call, STRINGS) == tokenizer(STRINGS)["input_ids"]
+def test_saved_configs_ask_for_no_code_of_ours(saved):
     written = json.dumps([json.loads(p.read_text()) for p in saved.glob("*config.json")])
     assert "auto_map" not in written
 
@@ -166,6 +245,7 @@ def test_saved_files_name_no_folder_of_this_machine(saved):
 
 def test_a_spawned_worker_gives_the_same_ids(tokenizer, saved):
     tokenizer.encode_session(events())
+    tokenizer(STRINGS)  # what is built when it is first needed does not travel
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         result = pool.submit(encode_in_worker, pickle.dumps(tokenizer)).result()
