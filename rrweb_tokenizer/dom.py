@@ -41,6 +41,7 @@ _WRAPPED: Final = STRUCTURAL_IDS["[WRAPPED]"]
 _BLOCKED: Final = STRUCTURAL_IDS["[BLOCKED]"]
 _IFRAME_DOC: Final = STRUCTURAL_IDS["[IFRAME_DOC]"]
 _SHADOW_ROOT: Final = STRUCTURAL_IDS["[SHADOW_ROOT]"]
+_PREFIXES: Final = frozenset((_SHADOW_ROOT, _WRAPPED))
 _DEPTH_0: Final = STRUCTURAL_IDS["[DEPTH_0-3]"]
 _NTH_0: Final = STRUCTURAL_IDS["[NTH_0]"]
 
@@ -176,7 +177,7 @@ class ElementWriter:
                 node, ids = self._open(node)
                 rank = _rank(node)
                 if ids:
-                    entries.append(_Entry(depth, rank, ids, ids[:1]))
+                    entries.append(_Entry(depth, rank, ids, _short_form(ids)))
                     depth += 1
                 if not _is_closed(node):
                     inner = text_rank if rank in (Rank.container, Rank.text) else rank
@@ -244,6 +245,12 @@ class ElementWriter:
         return ids
 
 
+def _short_form(ids: list[int]) -> list[int]:
+    """The ids that open a node up to its tag."""
+    tag = next((i for i, token_id in enumerate(ids) if token_id not in _PREFIXES), 0)
+    return ids[: tag + 1]
+
+
 def _is_labelled_by_value(attributes: dict[str, object]) -> bool:
     return attributes.get("type") in ("submit", "button", "reset")
 
@@ -309,12 +316,28 @@ def _fit(entries: list[_Entry], max_ids: int) -> tuple[list[_Entry], int]:
             if entry.rank == rank and len(entry.ids) < room:
                 keep[number] = True
                 room -= len(entry.ids) + 1
-    kept = [entry for entry, is_kept in zip(entries, keep, strict=True) if is_kept]
+    kept = _kept_levels(entries, keep)
     return kept, len(entries) - len(kept)
 
 
+def _kept_levels(entries: list[_Entry], keep: list[bool]) -> list[_Entry]:
+    """The kept entries, each as deep as it has kept entries above it."""
+    kept: list[_Entry] = []
+    above: list[tuple[int, bool]] = []  # the depth of each entry that is open, whether it is kept
+    level = 0
+    for entry, is_kept in zip(entries, keep, strict=True):
+        while above and above[-1][0] >= entry.depth:
+            level -= above.pop()[1]
+        above.append((entry.depth, is_kept))
+        if is_kept:
+            entry.depth = level
+            kept.append(entry)
+            level += 1
+    return kept
+
+
 def _with_levels(entries: list[_Entry], num_elided: int) -> list[list[int]]:
-    """Ids entry by entry with `[UP_k]` between them, levels counted among what was kept."""
+    """Ids entry by entry with `[UP_k]` between them."""
     nodes: list[list[int]] = []
     open_depths: list[int] = []
     for entry in entries:
