@@ -55,7 +55,7 @@ CLASSES: Final[dict[str, str]] = {
     "sep": "SEP",
     "pad": "PAD",
     "mask": "MASK",
-    # Keyframes. [KEY_CONT] stands within pages, and between an event and the count of its repeats.
+    # Keyframes. [KEY_CONT] stands within pages and long mutations, and before counts of repeats.
     "first key": "KEY_HEAD",
     "key": "KEY_MID KEY_TAIL",
     "key within": "KEY_CONT",
@@ -149,7 +149,7 @@ SETS: Final[dict[str, str]] = {
     ),
     # What follows an attribute that changed; one of a node, where a text area's value comes last;
     # one that may also be a target's.
-    "CHANGED_END": "ATTRIBUTE, CHANGE, change, move, left out, EVENT_END",
+    "CHANGED_END": "ATTRIBUTE, CHANGE, change, move, left out, key within, EVENT_END",
     "NODE_ATTRIBUTE_END": "CHANGED_END, NODE_END, FORM_VALUE",
     "ATTRIBUTE_END": "NODE_ATTRIBUTE_END, depth",
     "FORM_VALUE": "val, no value, form value, value class, link value",
@@ -159,7 +159,7 @@ SETS: Final[dict[str, str]] = {
         "ACTION, scroll, scroll aside, scroll depth, NODE, ATTRIBUTE, CHANGE, left out, MUTATION"
     ),
     "ADDRESS": "host, path, query, hash, link value, code or blob, data",
-    "KEYFRAME_END": "no snapshot, HEAD, up, NODE, left out, repeat",
+    "KEYFRAME_END": "no snapshot, HEAD, up, NODE, MUTATION, left out, repeat",
     "ADDRESS_END": "width, ATTRIBUTE_END, KEYFRAME_END, EVENT_END",
 }
 
@@ -220,7 +220,7 @@ FOLLOWERS: Final[dict[str, str]] = {
     "input type": "ATTRIBUTE_END",
     "role": "ATTRIBUTE_END",
     "boolean": "NODE_ATTRIBUTE_END",
-    "class names": "WORD, CHANGED_END, repeat, key within",
+    "class names": "WORD, CHANGED_END, repeat",
     "label": "WORD, ATTRIBUTE_END",
     "other label": "WORD, CHANGED_END",
     "link": "ADDRESS, CHANGED_END",
@@ -231,7 +231,7 @@ FOLLOWERS: Final[dict[str, str]] = {
     "other flag": "boolean, CHANGED_END",
     "number": "count, CHANGED_END",
     "value": "FORM_VALUE, WORD, NODE_ATTRIBUTE_END",
-    "attribute": "CHANGED_END, repeat, key within",
+    "attribute": "CHANGED_END, repeat",
     # Mutations.
     "add": "count, TARGET",
     "remove": "count",
@@ -241,7 +241,7 @@ FOLLOWERS: Final[dict[str, str]] = {
     "restyle": "style change",
     "retext": "TARGET",
     "repeat": "count",
-    "style change": "style change, CHANGED_END, repeat, key within",
+    "style change": "style change, CHANGED_END, repeat",
     # Actions and plugins.
     "HEAD": "time delta",
     "direction": "distance",
@@ -363,7 +363,8 @@ def _as_columns(ids: npt.ArrayLike) -> npt.NDArray[np.intp]:
         raise ValueError(f"ids must be integers, got {array.dtype}")
     if array.min() < 0 or array.max() >= VOCAB_SIZE:
         raise ValueError(f"ids must be in 0..{VOCAB_SIZE - 1}, got {array.min()}..{array.max()}")
-    return np.minimum(array, _TEXT_COLUMN).astype(np.intp)
+    columns: npt.NDArray[np.intp] = np.minimum(array, _TEXT_COLUMN).astype(np.intp)
+    return columns
 
 
 @cache

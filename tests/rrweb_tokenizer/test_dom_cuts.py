@@ -58,3 +58,23 @@ def test_a_large_addition_is_cut_between_nodes_and_says_how_many_are_missing() -
     assert words[-2:] == ["[ELIDED]", "[N_32-63]"]
     assert words[-3] == "[TAG_a]"
     assert len(words) < 96
+
+
+def test_a_mutation_longer_than_a_chapter_is_cut_between_its_changes() -> None:
+    label = " ".join(f"w{i}" for i in range(12))
+    href = "/" + "/".join("a b c d e f" for _ in range(4)) + "?a b c=1&d e f=1&g h i=1&j k l=1#m n"
+    names = {"aria-label": label, "name": label, "placeholder": label, "href": href}
+    links = [element(10 + 2 * i, "a", text(11 + 2 * i, label), **names) for i in range(8)]
+    changes = [{"id": 10 + 2 * i, "attributes": {"disabled": True}} for i in range(8)]
+    encoder = WordEncoder()
+    session = serialize(
+        typed(meta(0), snapshot(1, *links), change(2, 0, attributes=changes)), encoder
+    )
+    start = int(session.event_starts[-1])
+    words = encoder.render(session.ids[start:])
+    assert len(words) > 512
+    before_keyframe = words[: words.index("[KEY_CONT]")]
+    assert before_keyframe[-2:] == ["[AT_disabled]", "[TRUE]"]
+    after_keyframe = words[words.index("[KEY_CONT]") :]
+    assert after_keyframe[after_keyframe.index("[MUT_ATTR]") - 1] == "[PATH]"
+    assert not any(word.startswith("[REF_1") for word in after_keyframe)
