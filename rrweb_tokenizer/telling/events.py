@@ -12,7 +12,7 @@ from typing import Final
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 from rrweb_tokenizer.telling.mutations import tell_mutation
 from rrweb_tokenizer.telling.pages import tell_page
-from rrweb_tokenizer.telling.phrases import KEYFRAMES, SCROLL_DEPTHS, SCROLL_STEPS
+from rrweb_tokenizer.telling.phrases import KEYFRAMES, SCROLL_DEPTHS, SCROLL_STEPS, VIEWPORTS
 from rrweb_tokenizer.telling.records import (
     Address,
     Event,
@@ -166,6 +166,16 @@ def _filled(head: str, fields: Fields) -> Told:
     return Told(action=action, target=target_words, details=tuple(details))
 
 
+def _selected(head: str, fields: Fields) -> Told:
+    num_ranges, target = fields.take_token("[N_"), fields.take(Target)
+    details: tuple[str, ...] = ()
+    if num_ranges not in (None, "[N_0]", "[N_1]"):
+        details = (f"{count_phrase(num_ranges or '')} ranges",)
+    nothing = "nothing" if num_ranges == "[N_0]" else ""
+    phrase = nothing if target is None else f"from {target_phrase(target)} on"
+    return Told(action=action_of(head), target=phrase, details=details)
+
+
 def _played(head: str, fields: Fields) -> Told:
     target = fields.take(Target)
     numbers = [count_phrase(token.name) for token in fields.take_all(Token)]
@@ -244,6 +254,7 @@ _TELLERS: Final[dict[str, Callable[[str, Fields], Told]]] = {
     "[IS_Input]": _filled,
     "[IS_ViewportResize]": _resized,
     "[EV_Meta]": _visited,
+    "[IS_Selection]": _selected,
     "[EV_Custom]": _custom,
     "[IS_MouseInteraction]": _acted,
     "[MI_": _acted,
@@ -257,9 +268,9 @@ def _is_viewport(name: str) -> bool:
 
 
 def _viewport(sizes: Sequence[str]) -> str:
-    """`viewport 1440 x 800 or more`: the lower edges of its classes, in px."""
-    edges = " x ".join(size.partition("_")[2].rstrip("+]") for size in sizes)
-    return f"viewport from {edges} px"
+    """`viewport 1440+ x 800+ px`: the lower edges of its classes."""
+    edges = (VIEWPORTS.get(size, size.partition("_")[2].rstrip("+]") + "+") for size in sizes)
+    return f"viewport {' x '.join(edges)} px"
 
 
 def _bin(name: str, *firsts: str) -> int:

@@ -71,7 +71,7 @@ def _targeted(name: str, target: Target, fields: Fields) -> str:
         texts = [quoted(n.words.text, is_cut=n.words.is_cut) for n in nodes if n.words is not None]
         return f"{phrase} says {' '.join(texts)}" if texts else f"text of {phrase}"
     if name == "[MUT_ADD]":
-        return f"+ {_subtree(nodes)} in {phrase}"
+        return f"+ {_subtree(nodes)}, in {phrase}"
     if name == "[MUT_MOVE]":
         return f"{phrase} moves"
     told = list(_attribute_changes(fields))
@@ -88,26 +88,23 @@ def _subtree(nodes: list[Node]) -> str:
     if words is not None and '"' not in phrase:
         phrase += f" {quoted(words.text, is_cut=words.is_cut)}"
     num_elements = sum(node.element is not None for node in nodes)
-    return phrase if num_elements <= 1 else f"{phrase} and {num_elements - 1} in it"
+    return phrase if num_elements <= 1 else f"{phrase} with {num_elements - 1} more inside"
 
 
 def _attribute_changes(fields: Fields) -> Iterator[str]:
-    while fields.left:
-        first = fields.left[0]
-        if isinstance(first, Attribute):
-            yield attribute_phrase(first)
-        elif isinstance(first, Token) and first.name == "[MUT_STYLE]":
-            yield "looks"
-        elif isinstance(first, Token) and first.name.startswith("[ST_"):
-            yield token_phrase(first)
-        elif isinstance(first, Token) and first.name == "[MUT_ATTR_DEL]" and len(fields.left) > 1:
-            following = fields.left[1]
-            if not isinstance(following, Attribute):
-                return
-            del fields.left[0]
-            yield f"no {following.name}"
-        elif isinstance(first, Token) and first.name == "[R_DATA]":
+    while True:
+        if (attribute := fields.take_next(Attribute)) is not None:
+            yield attribute_phrase(attribute)
+        elif fields.take_next_token("[MUT_STYLE]") is not None:
+            styles: list[str] = []
+            while (style := fields.take_next_token("[ST_")) is not None:
+                styles.append(token_phrase(style))
+            yield f"looks ({', '.join(styles)})" if styles else "looks"
+        elif (operation := fields.take_next_token("[MUT_ATTR_DEL]")) is not None:
+            deleted = fields.take_next(Attribute)
+            yield f"no {deleted.name}" if deleted is not None else operation.name
+        elif fields.take_next_token("[R_DATA]") is not None:
+            fields.take_next_token("[N_")  # its size
             yield "picture"
         else:
             return
-        del fields.left[0]

@@ -22,6 +22,7 @@ __all__ = [
     "SCROLL_DEPTHS",
     "SCROLL_STEPS",
     "VALUES",
+    "VIEWPORTS",
 ]
 
 # Head -> the verb. Scrolls, inputs, media, pages and mutations choose theirs by their fields.
@@ -165,6 +166,8 @@ SCROLL_DEPTHS: Final = (
     "over 8 viewports deep",
 )
 
+VIEWPORTS: Final = {"[VW_0]": "under 480", "[VH_0]": "under 600"}
+
 # Form values; the characters themselves are never kept.
 VALUES: Final[dict[str, str]] = {
     "[VAL]": "text",
@@ -206,6 +209,7 @@ MARKS: Final[dict[str, str]] = {
     "[CON_warn]": "warns",
     "[CON_error]": "reports an error",
     "[CON_debug]": "logs for debugging",
+    "[MUT_STYLE]": "change",
     "[ST_HIDE]": "hidden",
     "[ST_SHOW]": "shown",
     "[ST_OPACITY]": "opacity",

@@ -213,7 +213,7 @@ class IdReader:
         words = self.words() if tag == "[TAG_svg]" and not is_target else None
         while self.group() in ATTRIBUTE_GROUPS:
             attributes.append(self.attribute())
-        value = self.value() if tag == "[TAG_textarea]" else None
+        value = None if is_target else self.value()
         if is_target:
             if self.name() == "[TXT]":
                 self.take()
