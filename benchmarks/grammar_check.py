@@ -41,6 +41,7 @@ def main() -> None:
     tokenizer = RRWebTokenizer()
     rng = np.random.default_rng(0)
     num_sessions = num_pairs = num_shuffled = num_illegal_files = 0
+    num_structural = num_structural_shuffled = 0
     illegal: Counter[str] = Counter()
     totals = np.zeros(VOCAB_SIZE, dtype=np.int64)
     files = [path for path in sorted(arguments.folder.rglob("*")) if path.is_file()]
@@ -57,7 +58,12 @@ def main() -> None:
             num_illegal_files += len(places) > 0
             num_sessions += 1
             num_pairs += max(len(ids) - 1, 0)
-            num_shuffled += int(illegal_successions(rng.permutation(ids)).sum())
+            shuffled = rng.permutation(ids)
+            is_illegal = illegal_successions(shuffled)
+            is_structural = np.maximum(shuffled[:-1], shuffled[1:]) < NUM_STRUCTURAL
+            num_shuffled += int(is_illegal.sum())
+            num_structural += int(is_structural.sum())
+            num_structural_shuffled += int(is_illegal[is_structural].sum())
             totals += np.bincount(ids, minlength=VOCAB_SIZE)
     num_illegal = sum(illegal.values())
     drawn = rng.choice(VOCAB_SIZE, size=1_000_000, p=totals / totals.sum())
@@ -65,6 +71,8 @@ def main() -> None:
     print(f"{num_sessions:,} sessions, {num_pairs:,} successions")
     print(f"illegal as written: {num_illegal:,}, in {num_illegal_files:,} sessions")
     print(f"illegal when shuffled: {num_shuffled / num_pairs:.1%}")
+    share = num_structural_shuffled / num_structural
+    print(f"  of the successions of two structural tokens: {share:.1%}")
     print(f"illegal in unigram draws: {illegal_successions(drawn).mean():.1%}")
     print(f"illegal in draws of all 521 alike: {illegal_successions(uniform).mean():.1%}")
     for words, count in illegal.most_common(40):

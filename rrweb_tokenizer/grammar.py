@@ -332,7 +332,7 @@ def illegal_successions(ids: npt.ArrayLike) -> Matrix:
     """(n - 1,) bool: where an id may not stand after the one before it.
 
     Works on sessions, on windows with [CLS], [SEP] and [PAD], and on any part of them; [MASK] may
-    stand for any token. Some 100 million ids a second.
+    stand for any token. Tens of millions of ids a second.
 
     Args:
         ids: (n,) integers.

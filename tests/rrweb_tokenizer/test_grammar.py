@@ -216,3 +216,18 @@ def test_the_head_of_another_event_shows_unless_it_takes_a_target_too() -> None:
     fits = {name for name in names if illegal_share([STRUCTURAL_IDS[f"[{name}]"], *fields]) == 0.0}
     targeted = {"IS_MouseInteraction", "IS_MediaInteraction", "IS_Scroll", "IS_Input"}
     assert fits == targeted | {name for name in names if name.startswith(("MI_", "ME_"))}
+
+
+@given(st.integers(0, 2**32), st.integers(1, 600))
+def test_windows_of_sessions_are_legal_wherever_they_are_cut(tokenizer, seed, length) -> None:
+    rng = np.random.default_rng(seed)
+    events = decode_events([json.dumps(OddSession(seed).events).encode()]).events
+    session = tokenizer.encode_events(events)
+    window = [STRUCTURAL_IDS["[CLS]"]]
+    for start in rng.choice(session.keyframes, size=2):
+        window += session.ids[start : start + length].tolist()
+        window.append(STRUCTURAL_IDS["[SEP]"])
+    window += [STRUCTURAL_IDS["[PAD]"]] * int(rng.integers(3))
+    assert places(np.array(window)) == []
+    is_masked = (rng.random(len(window)) < 0.15) & (np.array(window) > STRUCTURAL_IDS["[MASK]"])
+    assert places(np.where(is_masked, STRUCTURAL_IDS["[MASK]"], window)) == []
