@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 # Tokens that the serializer has no use for.
-NEVER_WRITTEN: Final = "UNK TAB END NT_Element RES_0 RES_1"
+NEVER_WRITTEN: Final = "UNK NT_Element RES_0"
 
 # Class -> its tokens, without brackets. What these leave of a group is the class of its name.
 CLASSES: Final[dict[str, str]] = {
@@ -59,6 +59,7 @@ CLASSES: Final[dict[str, str]] = {
     "first key": "KEY_HEAD",
     "key": "KEY_MID KEY_TAIL",
     "key within": "KEY_CONT",
+    "tab": "TAB",
     "no snapshot": "NO_SNAPSHOT",
     "width": "VW_0 VW_480 VW_768 VW_1024 VW_1440 VW_1920+",
     "height": "VH_0 VH_600 VH_800 VH_1000+",
@@ -122,6 +123,7 @@ CLASSES: Final[dict[str, str]] = {
     "edit": "ED_TYPED ED_DELETED ED_REPLACED ED_CLEARED",
     "checked": "IN_CHECKED IN_UNCHECKED",
     "by whom": "IN_USER IN_PROG",
+    "muted": "MUTED",
     "visibility": "VIS_HIDDEN VIS_VISIBLE",
     "console": "CON_log CON_info CON_warn CON_error CON_debug",
     "method": "NET_GET NET_POST NET_PUT_PATCH NET_DELETE NET_OTHER",
@@ -130,8 +132,10 @@ CLASSES: Final[dict[str, str]] = {
 }
 
 SETS: Final[dict[str, str]] = {
-    "HEAD": "EventType, IncrementalSource, MouseInteractions, MediaInteractions",
+    "HEAD": "EventType, IncrementalSource, MouseInteractions, MediaInteractions, tab",
     "EVENT_END": "HEAD, key",
+    # What follows an event of a kind whose repeats are counted.
+    "RUN_END": "EVENT_END, repeat, key within",
     "WORD": "text, value class, link value",
     "TAG": "tag, svg tag, svg, closed tag",
     "TARGET": "new, reference, no element",
@@ -154,9 +158,10 @@ SETS: Final[dict[str, str]] = {
     "ATTRIBUTE_END": "NODE_ATTRIBUTE_END, depth",
     "FORM_VALUE": "val, no value, form value, value class, link value",
     # What follows a target with its tag, and one without.
-    "ACTION": "x, PointerTypes, FORM_VALUE, checked, sibling, count, EVENT_END",
+    "ACTION": "x, PointerTypes, FORM_VALUE, checked, sibling, count, muted, EVENT_END",
     "TARGET_END": (
-        "ACTION, scroll, scroll aside, scroll depth, NODE, ATTRIBUTE, CHANGE, left out, MUTATION"
+        "ACTION, scroll, scroll aside, scroll depth, CanvasContext, TARGET, NODE, ATTRIBUTE, "
+        "CHANGE, left out, MUTATION"
     ),
     "ADDRESS": "host, path, query, hash, link value, code or blob, data",
     "KEYFRAME_END": "no snapshot, HEAD, up, NODE, MUTATION, left out, repeat",
@@ -174,9 +179,10 @@ FOLLOWERS: Final[dict[str, str]] = {
     "first key": "elapsed",
     "key": "elapsed",
     "key within": "elapsed",
-    "elapsed": "width",
+    "elapsed": "width, tab",
+    "tab": "sibling",
     "width": "height",
-    "height": "url, KEYFRAME_END, EVENT_END",
+    "height": "scroll depth, EVENT_END",
     "no snapshot": "HEAD, repeat",
     # Addresses, texts, values.
     "went": "url, width, EVENT_END",
@@ -185,9 +191,9 @@ FOLLOWERS: Final[dict[str, str]] = {
     "path": "WORD, cut, query, hash, ADDRESS_END",
     "query": "WORD, query, hash, ADDRESS_END",
     "hash": "WORD, cut, ADDRESS_END",
-    "code or blob": "ADDRESS_END",
-    "data": "count, NODE_ATTRIBUTE_END",
-    "resource": "NODE_ATTRIBUTE_END",
+    "code or blob": "outcome, ADDRESS_END",
+    "data": "count, outcome, NODE_ATTRIBUTE_END",
+    "resource": "outcome, NODE_ATTRIBUTE_END",
     "txt": "WORD",
     "text": "WORD, cut, path, query, hash, ADDRESS_END, visibility, val, went",
     "value class": "WORD, cut, path, query, hash, ADDRESS_END, visibility, val, went, count",
@@ -198,7 +204,7 @@ FOLLOWERS: Final[dict[str, str]] = {
     "form value": "count",
     "left out": "count",
     # A count ends values, addresses of data, snapshots' heads, mutations' parts, selections.
-    "count": "edit, same page, count, TARGET, method, ADDRESS_END",
+    "count": "edit, muted, same page, count, TARGET, method, ADDRESS_END",
     # Elements.
     "tag": "blocked, NODE_ATTRIBUTE, depth, ACTION, NODE_END",
     "svg tag": "blocked, NODE_ATTRIBUTE, depth, ACTION, NODE_END",
@@ -215,7 +221,7 @@ FOLLOWERS: Final[dict[str, str]] = {
     "reference": "TAG, NodeType, TARGET_END",
     "no element": "TARGET_END",
     "depth": "sibling",
-    "sibling": "by whom, TARGET_END",
+    "sibling": "by whom, width, TARGET_END",
     # Attributes.
     "input type": "ATTRIBUTE_END",
     "role": "ATTRIBUTE_END",
@@ -251,20 +257,21 @@ FOLLOWERS: Final[dict[str, str]] = {
     "PointerTypes": "EVENT_END",
     "scroll": "scroll aside, scroll depth",
     "scroll aside": "scroll depth",
-    "scroll depth": "EVENT_END",
-    "edit": "by whom, EVENT_END",
+    "scroll depth": "url, KEYFRAME_END, EVENT_END",
+    "edit": "by whom, RUN_END",
     "checked": "by whom, EVENT_END",
     "by whom": "EVENT_END",
+    "muted": "EVENT_END",
     "visibility": "val, went, EVENT_END",
     "CanvasContext": "count",
-    "console": "EVENT_END",
+    "console": "count, RUN_END",
     "method": "initiator",
     "initiator": "outcome",
-    "outcome": "method, EVENT_END",
+    "outcome": "time delta, method, EVENT_END",
 }
 
 # What stands before a time delta -> what may come after it. Heads are tokens or, for a whole group
-# of heads, its name.
+# of heads, its name; time deltas also end strokes and requests.
 FIRST_FIELDS: Final[dict[str, str]] = {
     "EV_DomContentLoaded": "EVENT_END",
     "EV_Load": "EVENT_END",
@@ -272,10 +279,11 @@ FIRST_FIELDS: Final[dict[str, str]] = {
     "EV_Incremental": "EVENT_END",
     "EV_Meta": "went, url, width",
     "EV_Custom": "WORD, visibility, val, went, EVENT_END",
-    "EV_Plugin": "console, count, EVENT_END",
-    "EV_Asset": "EVENT_END",
+    "EV_Plugin": "console, count, WORD, val, EVENT_END",
+    "EV_Asset": "resource, code or blob, data",
+    "EV_Annotation": "WORD, txt, EVENT_END",
     "EV_UNKNOWN": "EVENT_END",
-    "IS_Mutation": "remove, MUTATION, left out, repeat, key within, EVENT_END",
+    "IS_Mutation": "remove, MUTATION, left out, RUN_END",
     "IS_MouseMove": "direction, x",
     "IS_MouseInteraction": "TARGET",
     "IS_Scroll": "TARGET",
@@ -284,8 +292,8 @@ FIRST_FIELDS: Final[dict[str, str]] = {
     "IS_TouchMove": "direction, x",
     "IS_MediaInteraction": "TARGET",
     "IS_StyleSheetRule": "count",
-    "IS_CanvasMutation": "CanvasContext",
-    "IS_Font": "EVENT_END",
+    "IS_CanvasMutation": "TARGET",
+    "IS_Font": "RUN_END",
     "IS_Log": "console",
     "IS_Drag": "direction, x",
     "IS_StyleDeclaration": "restyle",
@@ -294,7 +302,9 @@ FIRST_FIELDS: Final[dict[str, str]] = {
     "IS_CustomElement": "WORD, EVENT_END",
     "MouseInteractions": "TARGET",
     "MediaInteractions": "TARGET",
+    "tab": "sibling",
     "distance": "direction, x",
+    "outcome": "method, EVENT_END",
 }
 
 _TIME: Final = "time delta"

@@ -69,6 +69,7 @@ class OddSession:
         self._next_id = 1
         self._time_ms = 1_700_000_000_000.0
         self.events: list[dict[str, Any]] = []
+        self._window = self._rng.choice((None, None, "first"))
         if self._rng.random() < 0.8:
             self.meta()
             self.snapshot()
@@ -79,7 +80,10 @@ class OddSession:
             self._rng.choice(self._KINDS)(self)
 
     def add(self, kind: int, data: Any) -> None:
-        self.events.append({"type": kind, "timestamp": self._time_ms, "data": data})
+        event = {"type": kind, "timestamp": self._time_ms, "data": data}
+        if self._window is not None:
+            event["windowId"] = self._rng.choices((self._window, "other", 3), (20, 1, 1))[0]
+        self.events.append(event)
 
     def change(self, source: int, **members: Any) -> None:
         self.add(3, {"source": source, **members})
@@ -165,7 +169,14 @@ class OddSession:
             self.add(2, pages[-1]["data"])
 
     def plain(self) -> None:
-        self.add(self._rng.choice((0, 1, 7, 42)), {})
+        self.add(self._rng.choice((0, 1, 42)), {})
+
+    def asset(self) -> None:
+        failed = self._rng.choice(({}, {"failed": {}}, {"failed": {"status": 404}}))
+        self.add(7, {"url": self._rng.choice(URLS), **failed})
+
+    def annotation(self) -> None:
+        self.add(8, {"type": self.text(), "text": self.maybe(self.text())})
 
     def unknown_source(self) -> None:
         self.change(99)
@@ -239,19 +250,21 @@ class OddSession:
     def media(self) -> None:
         members = {"currentTime": self.maybe(3.5), "volume": self.maybe(0.5)}
         kind = self._rng.randint(-1, 6)
-        rate = self.maybe(2.0)
-        self.change(7, type=kind, id=self.node_id(), playbackRate=rate, muted=None, **members)
+        rate, muted = self.maybe(2.0), self._rng.choice((None, True, False))
+        self.change(7, type=kind, id=self.node_id(), playbackRate=rate, muted=muted, **members)
 
     def styles(self) -> None:
         rules = self.maybe([{"rule": "a{}"}])
-        self.change(8, id=self.node_id(), adds=rules, removes=self.maybe([{"index": 0}]))
-        self.change(13, id=1, set=self.maybe({"property": self._rng.choice(("width", "odd"))}))
+        whole = self._rng.choice(({}, {}, {"replace": "a{}"}))
+        self.change(8, id=self.node_id(), adds=rules, removes=self.maybe([{"index": 0}]), **whole)
+        changed = {"property": self._rng.choice(("width", "odd", "display")), "value": "none"}
+        self.change(13, id=1, set=self.maybe(changed))
         self.change(15, id=1, styleIds=[1, 2, 3])
 
     def rare(self) -> None:
-        ranges = [
-            {"start": self.node_id(), "startOffset": 0, "end": self.node_id(), "endOffset": 1}
-        ]
+        start = self.node_id()
+        end = self._rng.choice((start, self.node_id()))
+        ranges = [{"start": start, "startOffset": 0, "end": end, "endOffset": 1}]
         data: dict[str, Any] = self._rng.choice(
             (
                 {"source": 9, "id": self.node_id(), "type": self._rng.randint(-1, 4)},
@@ -284,13 +297,29 @@ class OddSession:
         """The same change over and over: repeats, and no room left for their count."""
         node_id = self.node_id()
         names = self._rng.choice((("style",), ("class",), ("d", "transform"), ("width", "style")))
+        console = {"plugin": "rrweb/console@1", "payload": {"level": "warn", "payload": ["a"]}}
+        repeated: list[tuple[int, dict[str, Any]]] = [
+            (3, {"source": 9, "id": node_id, "type": 0}),
+            (3, {"source": 8, "id": node_id, "adds": [{"rule": "a{}"}]}),
+            (3, {"source": 13, "id": node_id, "set": {"property": "top"}}),
+            (3, {"source": 15, "id": node_id, "styleIds": [1]}),
+            (3, {"source": 10, "family": "x"}),
+            (3, {"source": 11, "level": "warn"}),
+            (6, console),
+        ]
+        is_looks = self._rng.random() < 0.6
+        kind, data = self._rng.choice(repeated)
         for _ in range(self._rng.choice((2, 2, 40))):
             values = {name: self._rng.choice((None, "left:1px", "a b")) for name in names}
             changed = [{"id": node_id, "attributes": values}]
-            self.change(0, adds=[], removes=[], texts=[], attributes=changed)
+            if is_looks:
+                self.change(0, adds=[], removes=[], texts=[], attributes=changed)
+            else:
+                self.add(kind, data)
 
     _KINDS = (
         *(meta, snapshot, same_snapshot, plain, unknown_source, custom, plugin, styles, rare),
+        *(asset, annotation),
         *(moves, interaction, scroll, resize, input, media, mutation, flood),
         *(moves, interaction, interaction, scroll, input, mutation, mutation, rare),
     )

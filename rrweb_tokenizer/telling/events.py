@@ -20,6 +20,7 @@ from rrweb_tokenizer.telling.records import (
     Frame,
     Key,
     Keyframe,
+    Node,
     Place,
     Record,
     Stroke,
@@ -32,6 +33,8 @@ from rrweb_tokenizer.telling.told import Fields, Raw, Told, action_of, mark
 from rrweb_tokenizer.telling.wording import (
     address_phrase,
     count_phrase,
+    nth,
+    option_phrase,
     place_phrase,
     quoted,
     stroke_phrase,
@@ -70,17 +73,27 @@ def tell(record: Record, raw: Raw, *, full: bool = False) -> Told:
 
 
 def _tell_keyframe(keyframe: Keyframe) -> Told:
-    address = "" if keyframe.address is None else address_phrase(keyframe.address)
-    details = [token_phrase(token) for token in keyframe.others if not _is_viewport(token.name)]
-    sizes = [token.name for token in keyframe.others if _is_viewport(token.name)]
-    size = [_viewport(sizes)] if sizes else []
-    action = KEYFRAMES.get(keyframe.key, keyframe.key)
-    return Told(action=action, target=address, details=(*size, *details))
+    fields = Fields(keyframe.others)
+    window = fields.take_token("[NTH_")
+    if window is not None:
+        fields.take_token("[TAB]")
+    sizes = [fields.take_token("[VW_"), fields.take_token("[VH_")]
+    known = [name for name in sizes if name is not None]
+    return Told(
+        action=KEYFRAMES.get(keyframe.key, keyframe.key),
+        target="" if keyframe.address is None else address_phrase(keyframe.address),
+        details=(
+            *([f"tab {option_phrase(window)}"] if window is not None else ()),
+            *([_viewport(known)] if known else ()),
+            *(token_phrase(token) for token in fields.take_all(Token)),
+        ),
+    )
 
 
 def _tell_event(event: Event, raw: Raw, *, full: bool) -> Told:
     fields = Fields(event.fields)
     head = event.head or ""
+    repeats = _take_repeats(fields)
     if head in ("[EV_FullSnapshot]", ""):
         told = tell_page(event, fields, full=full)
     elif head == "[IS_Mutation]":
@@ -90,7 +103,16 @@ def _tell_event(event: Event, raw: Raw, *, full: bool) -> Told:
     if fields.left:
         unread = " ".join(raw(left) for left in fields.left)
         told = replace(told, details=(*told.details, f"? {unread}"))
-    return told
+    return replace(told, details=(*told.details, repeats)) if repeats else told
+
+
+def _take_repeats(fields: Fields) -> str:
+    """How often an event came again; "" where that is not told."""
+    match fields.left[-2:]:
+        case [Token(name="[MUT_REPEAT]"), Token(name=name)] if name.startswith("[N_"):
+            del fields.left[-2:]
+            return "once more" if name == "[N_1]" else f"{count_phrase(name)} times more"
+    return ""
 
 
 def _teller(head: str) -> Callable[[str, Fields], Told]:
@@ -133,11 +155,11 @@ def _scrolled(head: str, fields: Fields) -> Told:
         details.append("to the top")
     elif step is not None:
         action = f"scrolls {'down' if 'DOWN' in step else 'up'}"
-        details.append(_nth(SCROLL_STEPS, _bin(step, "[SY_DOWN_1]", "[SY_UP_1]"), step))
+        details.append(nth(SCROLL_STEPS, _bin(step, "[SY_DOWN_1]", "[SY_UP_1]"), step))
     if aside is not None:
         details.append("to the left" if "LEFT" in aside else "to the right")
     if depth is not None and step != "[S_TOP]":
-        details.append(_nth(SCROLL_DEPTHS, _bin(depth, "[SDEPTH_0]"), depth))
+        details.append(nth(SCROLL_DEPTHS, _bin(depth, "[SDEPTH_0]"), depth))
     is_page = target is None or target.reference == "[REF_DOC]"
     return Told(
         action=action,
@@ -156,7 +178,7 @@ def _filled(head: str, fields: Fields) -> Told:
     action = _EDITS.get(edit or "", action_of(head))
     if option is not None:
         action = "chooses"
-        details.append(f"option {_option(option)} of the list")
+        details.append(f"option {option_phrase(option)} of the list")
     if value is not None and edit != "[ED_CLEARED]":
         details.append(value_phrase(value))
     if by == "[IN_PROG]":
@@ -167,22 +189,36 @@ def _filled(head: str, fields: Fields) -> Told:
 
 
 def _selected(head: str, fields: Fields) -> Told:
-    num_ranges, target = fields.take_token("[N_"), fields.take(Target)
-    details: tuple[str, ...] = ()
-    if num_ranges not in (None, "[N_0]", "[N_1]"):
-        details = (f"{count_phrase(num_ranges or '')} ranges",)
-    nothing = "nothing" if num_ranges == "[N_0]" else ""
-    phrase = nothing if target is None else f"from {target_phrase(target)} on"
-    return Told(action=action_of(head), target=phrase, details=details)
+    num_ranges = fields.take_next_token("[N_")
+    ends = [target_phrase(target) for target in fields.take_all(Target)[:2]]
+    length = fields.take_next_token("[N_") if len(ends) == 1 else None
+    details: list[str] = []
+    if length is not None:
+        details.append(f"{count_phrase(length.name)} characters")
+    if num_ranges is not None and num_ranges.name not in ("[N_0]", "[N_1]"):
+        details.append(f"{count_phrase(num_ranges.name)} ranges")
+    phrase = f"from {ends[0]} to {ends[1]}" if len(ends) == 2 else f"in {ends[0]}" if ends else ""
+    return Told(action=action_of(head), target=phrase or "nothing", details=tuple(details))
 
 
 def _played(head: str, fields: Fields) -> Told:
-    target = fields.take(Target)
-    numbers = [count_phrase(token.name) for token in fields.take_all(Token)]
+    target, figure = fields.take(Target), fields.take_token("[N_")
+    muted = fields.take_token("[MUTED]")
+    unit = "%" if head in ("[ME_VolumeChange]", "[ME_RateChange]") else " seconds in"
+    details = [] if figure is None else [f"{count_phrase(figure)}{unit}"]
+    details += [] if muted is None else [mark(muted)]
     return Told(
         action=action_of(head),
         target="" if target is None else target_phrase(target),
-        details=tuple(numbers),
+        details=tuple(details),
+    )
+
+
+def _changed_window(head: str, fields: Fields) -> Told:
+    number = fields.take_token("[NTH_")
+    return Told(
+        action=action_of(head),
+        target="another tab" if number is None else f"tab {option_phrase(number)}",
     )
 
 
@@ -233,6 +269,8 @@ def _other(head: str, fields: Fields) -> Told:
                 details.append(token_phrase(token))
             case Words(text=text, is_cut=is_cut):
                 details.append(quoted(text, is_cut=is_cut))
+            case Node(words=Words(text=text, is_cut=is_cut)):
+                details.append(quoted(text, is_cut=is_cut))
             case Key(text=text):
                 details.append(f"with {text}")
             case _:
@@ -255,16 +293,13 @@ _TELLERS: Final[dict[str, Callable[[str, Fields], Told]]] = {
     "[IS_ViewportResize]": _resized,
     "[EV_Meta]": _visited,
     "[IS_Selection]": _selected,
+    "[TAB]": _changed_window,
     "[EV_Custom]": _custom,
     "[IS_MouseInteraction]": _acted,
     "[MI_": _acted,
     "[IS_MediaInteraction]": _played,
     "[ME_": _played,
 }
-
-
-def _is_viewport(name: str) -> bool:
-    return name.startswith(("[VW_", "[VH_"))
 
 
 def _viewport(sizes: Sequence[str]) -> str:
@@ -277,15 +312,3 @@ def _bin(name: str, *firsts: str) -> int:
     """How far a token stands behind the last of some first tokens that is not after it."""
     token_id = STRUCTURAL_IDS[name]
     return min(token_id - STRUCTURAL_IDS[f] for f in firsts if STRUCTURAL_IDS[f] <= token_id)
-
-
-def _nth(phrases: Sequence[str], number: int, name: str) -> str:
-    return phrases[number] if number < len(phrases) else name
-
-
-def _option(name: str) -> str:
-    """`[NTH_3-5]` counts from 0, people from 1: `4 to 6`."""
-    number = name[5:-1]
-    if number.endswith("+"):
-        return f"{int(number[:-1]) + 1} or later"
-    return " to ".join(str(int(part) + 1) for part in number.split("-"))

@@ -24,7 +24,6 @@ _COUNTED: Final = {
     "[MUT_ADD]": "+ {} nodes",
     "[MUT_REMOVE]": "- {} nodes",
     "[MUT_MOVE]": "{} nodes moved",
-    "[MUT_REPEAT]": "repeated {} times",
     "[ELIDED]": "{} more left out",
 }
 _TARGETED: Final = frozenset(("[MUT_ADD]", "[MUT_TEXT]", "[MUT_ATTR]", "[MUT_MOVE]"))
@@ -50,7 +49,7 @@ def _change(fields: Fields, raw: Raw) -> str:
         number = count_phrase(count.name)
         told = _COUNTED[name].format(number)
         if number == "1":
-            told = told.replace("nodes", "node").replace("times", "time")
+            told = told.replace("nodes", "node")
         if name == "[MUT_REMOVE]" and fields.left and isinstance(fields.left[0], Node):
             told += f", first {node_phrase(fields.take(Node) or Node(start=0, stop=0))}"
         return told

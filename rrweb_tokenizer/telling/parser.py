@@ -2,7 +2,7 @@
 
 Any ids give records, illegal sequences and random ones too: what does not fit becomes a `Token` of
 the event it stands in. The recently-used list behind `[REF_j]` is rebuilt by the rules of
-`references`: it starts empty at keyframes and at page snapshots.
+`references`: it starts empty at keyframes, page snapshots and changes of window.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ _HEADS: Final = frozenset(
 )
 _FRAMES: Final = frozenset(("[CLS]", "[SEP]", "[PAD]"))
 _KEYFRAME_GROUPS: Final = frozenset(("viewport", "scroll depth"))
-_KEYFRAME_TOKENS: Final = frozenset(("[NO_SNAPSHOT]", "[TAB]"))
+# A change of window; within a keyframe it names the window.
+_TAB: Final = "[TAB]"
+# Heads that empty the recently-used list: another document.
+_FORGETTING: Final = frozenset(("[EV_FullSnapshot]", _TAB))
 _PREFIXES: Final = frozenset(("[SHADOW_ROOT]", "[WRAPPED]", "[IFRAME_DOC]"))
 _LEVELS_UP: Final = {f"[UP_{k}]": k for k in range(1, 6)} | {"[UP_6+]": 6}
 
@@ -118,8 +121,9 @@ class _Parser:
                 address = self._ids.address()
             elif (
                 self._ids.group() in _KEYFRAME_GROUPS
-                or self._ids.name() in _KEYFRAME_TOKENS
-                or (self._ids.group() == "sibling" and others and others[-1].name == "[TAB]")
+                or self._ids.name() == "[NO_SNAPSHOT]"
+                or (self._ids.name() == _TAB and self._ids.group(1) == "sibling")
+                or (self._ids.group() == "sibling" and others and others[-1].name == _TAB)
             ):
                 others.append(self._ids.token())
             else:
@@ -137,10 +141,10 @@ class _Parser:
         """An event, and the keyframes that stand within it."""
         start = self._ids.at
         index = self._numbers.get(start)
-        self._head = self._ids.name() if self._ids.group() in _HEADS else None
+        self._head = self._ids.name() if self._is_head() else None
         if self._head is not None:
             self._ids.take()
-        if self._head == "[EV_FullSnapshot]":
+        if self._head in _FORGETTING:
             self._recent.clear()
         time_bin: int | None = None
         if self._head is not None and self._ids.group() == "time delta":
@@ -172,7 +176,10 @@ class _Parser:
         return [event, *keyframes]
 
     def _is_boundary(self) -> bool:
-        return self._ids.group() in _HEADS or self._ids.name() in _FRAMES
+        return self._is_head() or self._ids.name() in _FRAMES
+
+    def _is_head(self) -> bool:
+        return self._ids.group() in _HEADS or self._ids.name() == _TAB
 
     # Fields.
 

@@ -44,6 +44,7 @@ VALUE_NAMES: Final = {
     "[V_ADDRESS]": "street address",
     "[V_IBAN]": "bank account",
     "[V_TOKEN]": "random string",
+    "[V_NAME]": "name",
 }
 
 _ADDRESS_PARTS: Final = frozenset(("[HOST]", "[PATH]", "[QUERY]", "[HASH]"))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+from rrweb_tokenizer.quantize import bin_to_time_ms
+from rrweb_tokenizer.structural_vocab import GROUPS, STRUCTURAL_IDS
 from rrweb_tokenizer.telling.phrases import (
     DIRECTIONS,
     DISTANCES_PX,
@@ -12,6 +15,7 @@ from rrweb_tokenizer.telling.phrases import (
     LABELS,
     MARKS,
     ROLES,
+    SCROLL_DEPTHS,
     VALUES,
 )
 from rrweb_tokenizer.telling.records import (
@@ -35,6 +39,8 @@ __all__ = [
     "duration",
     "element_kind",
     "element_phrase",
+    "nth",
+    "option_phrase",
     "place_phrase",
     "quoted",
     "stroke_phrase",
@@ -60,11 +66,13 @@ def clock(elapsed_ms: float) -> str:
 
 def duration(span_ms: float) -> str:
     """`45 seconds`, `1 minute`, `4 minutes`, `2 hours`: a span of time, roughly."""
+    if span_ms < 1_000:
+        return f"{round(span_ms)} ms"
     for unit, unit_ms, least in (("hour", 3_600_000, 2), ("minute", 60_000, 1), ("second", 1e3, 0)):
         number = round(span_ms / unit_ms)
         if span_ms >= least * unit_ms:
             return f"{number} {unit}" + ("" if number == 1 else "s")
-    return "no time"
+    raise AssertionError("a second is left")
 
 
 def quoted(text: str, *, is_cut: bool = False) -> str:
@@ -86,7 +94,29 @@ def token_phrase(token: Token) -> str:
     """A token that says what it says by itself; its own name where there is no phrase."""
     if token.name.startswith("[N_"):
         return count_phrase(token.name)
+    if token.name.startswith("[DT_"):
+        return f"takes {duration(bin_to_time_ms(_bin(token.name)))}"
+    if token.name.startswith("[SDEPTH_"):
+        return nth(SCROLL_DEPTHS, _bin(token.name), token.name)
     return MARKS.get(token.name, token.name)
+
+
+def nth(phrases: Sequence[str], number: int, name: str) -> str:
+    """The phrase of a bin; its token's name where there is none."""
+    return phrases[number] if 0 <= number < len(phrases) else name
+
+
+def _bin(name: str) -> int:
+    token_id = STRUCTURAL_IDS[name]
+    return token_id - next(group.start for group in GROUPS if token_id < group.stop)
+
+
+def option_phrase(name: str) -> str:
+    """`[NTH_3-5]` counts from 0, people from 1: `4 to 6`."""
+    number = name[5:-1]
+    if number.endswith("+"):
+        return f"{int(number[:-1]) + 1} or later"
+    return " to ".join(str(int(part) + 1) for part in number.split("-"))
 
 
 def element_kind(element: Element) -> str:

@@ -62,7 +62,7 @@ def places(ids: np.ndarray) -> list[str]:
 
 
 CLICK = "MI_Click DT_9 REF_NEW TAG_button TXT buy now DEPTH_0-3 NTH_1 X_5 Y_9 PT_Mouse"
-KEY = "KEY_HEAD EL_0 VW_1024 VH_600"
+KEY = "KEY_HEAD EL_0 VW_1024 VH_600 SDEPTH_0"
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,8 @@ KEY = "KEY_HEAD EL_0 VW_1024 VH_600"
         ("EV_Meta DT_1 NAV URL PATH", 0),
         ("DIR_3 DIST_4 DT_1 REF_0", 1),
         ("DIR_3 DIST_4 DT_1 DIR_5", 0),
+        ("TAB DT_3 NTH_1 EV_Load DT_0", 0),
+        ("KEY_MID EL_2 TAB NTH_1 VW_1024 VH_600 SDEPTH_2 URL PATH NO_SNAPSHOT", 0),
         ("MI_Click REF_0", 1),
         ("PAD KEY_HEAD", 1),
         ("KEY_HEAD KEY_HEAD", 1),
@@ -113,7 +115,7 @@ def named_classes(table: dict[str, str]) -> set[str]:
 def test_every_name_in_the_table_is_a_token_a_class_or_a_set() -> None:
     tokens = {token[1:-1] for token in STRUCTURAL_TOKENS}
     classes = set(classes_of())
-    heads = tokens | set(HEAD_GROUPS) | {"distance"}
+    heads = tokens | set(HEAD_GROUPS) | {"distance", "outcome", "tab"}
     assert {token for names in CLASSES.values() for token in names.split()} <= tokens
     assert named_classes(FOLLOWERS) | named_classes(FIRST_FIELDS) <= classes
     assert {name for left in FOLLOWERS for name in grammar._expand(left)} <= classes
@@ -192,7 +194,7 @@ def test_odd_sessions_reach_every_token_that_is_ever_written(tokenizer) -> None:
         token[1:-1] for token, is_seen in zip(STRUCTURAL_TOKENS, seen, strict=False) if not is_seen
     }
     # Deep nodes and small steps up are a matter of numbers, not of grammar.
-    assert unseen - {"DEPTH_16-23", "DEPTH_24+", "SY_UP_1"} == {
+    assert unseen - {"DEPTH_16-23", "DEPTH_24+", "SY_UP_1", "V_NAME"} == {
         *("PAD", "CLS", "SEP", "MASK"),
         *NEVER_WRITTEN.split(),
     }
@@ -214,7 +216,13 @@ def test_the_head_of_another_event_shows_unless_it_takes_a_target_too() -> None:
     names = [token[1:-1] for g in GROUPS if g.name in HEAD_GROUPS for token in g.tokens]
     fields = ids_of(CLICK)[1:]
     fits = {name for name in names if illegal_share([STRUCTURAL_IDS[f"[{name}]"], *fields]) == 0.0}
-    targeted = {"IS_MouseInteraction", "IS_MediaInteraction", "IS_Scroll", "IS_Input"}
+    targeted = {
+        "IS_CanvasMutation",
+        "IS_MouseInteraction",
+        "IS_MediaInteraction",
+        "IS_Scroll",
+        "IS_Input",
+    }
     assert fits == targeted | {name for name in names if name.startswith(("MI_", "ME_"))}
 
 

@@ -129,15 +129,32 @@ def test_a_visit_reads_as_a_person_would_tell_it() -> None:
             change(9, 5, id=12, text="jane@example.com", userTriggered=False),
             'types into search field "Search": an e-mail address, 16 to 31 characters; by a script',
         ),
-        (change(9, 7, type=1, id=10, currentTime=3), 'pauses button "Add to cart": 3'),
-        (change(9, 9, id=10, type=1), "canvas drawn WebGL; 1"),
+        (change(9, 7, type=1, id=10, currentTime=3), 'pauses button "Add to cart": 3 seconds in'),
+        (
+            change(9, 7, type=3, id=10, volume=0.02, muted=True),
+            'sets volume button "Add to cart": 2%; muted',
+        ),
+        (change(9, 9, id=10, type=1), 'canvas drawn button "Add to cart": WebGL; 1'),
+        (change(9, 8, id=1, replace="a{}"), "style rules 0; 0; replaced as a whole"),
         (change(9, 10, family="x"), "font loaded"),
         (change(9, 11, level="error"), "console reports an error"),
         (change(9, 13, id=1, set={"property": "width"}), "style rules change; size"),
         (change(9, 14, ranges=[]), "selects nothing"),
+        (
+            change(9, 14, ranges=[{"start": 11, "startOffset": 0, "end": 11, "endOffset": 3}]),
+            'selects in text "Add to cart": 3 characters',
+        ),
+        (
+            change(9, 14, ranges=[{"start": 11, "startOffset": 0, "end": 12, "endOffset": 0}]),
+            'selects from text "Add to cart" to search field "Search"',
+        ),
+        (
+            {"type": 8, "timestamp": 9, "data": {"type": "caption", "text": "Look here"}},
+            'note "caption"; "Look here"',
+        ),
         (change(9, 99), "unknown change"),
         ({"type": 42, "timestamp": 9, "data": {}}, "unknown event"),
-        ({"type": 7, "timestamp": 9, "data": {}}, "asset"),
+        ({"type": 7, "timestamp": 9, "data": {"url": "a.png"}}, "asset image"),
         (
             {"type": 5, "timestamp": 9, "data": {"tag": "tab", "payload": "hidden"}},
             'custom event "tab": page hidden',
@@ -155,6 +172,35 @@ def test_a_visit_reads_as_a_person_would_tell_it() -> None:
 )
 def test_every_kind_of_event_has_its_words(event, line) -> None:
     assert lines(meta(0), snapshot(1, BUY, FIELD), event)[-1] == f"0:00.0 {line}"
+
+
+def test_repeats_are_told_with_their_number() -> None:
+    frames = [change(10 + i, 9, id=10, type=0) for i in range(3)]
+    assert lines(meta(0), snapshot(1, BUY), *frames)[-1].endswith("2D; 1; 2 times more")
+    assert lines(meta(0), snapshot(1, BUY), *frames[:2])[-1].endswith("2D; 1; once more")
+
+
+def test_a_change_of_window_is_told_and_forgets_what_was_mentioned() -> None:
+    first = [{**event, "windowId": "a"} for event in (meta(0), snapshot(1, BUY), click(2, 10))]
+    other = [{**event, "windowId": "b"} for event in (meta(3), snapshot(4, FIELD))]
+    back = {**click(5, 10), "windowId": "a"}
+    found = lines(*first, *other, back)
+    assert found[4] == "0:00.0 goes to tab 2"
+    assert found[-2:] == [
+        "0:00.0 goes to tab 1",
+        '0:00.0 clicks button "Add to cart", at the centre',
+    ]
+    ids = ids_of("MI_Click DT_0 REF_NEW TAG_a DEPTH_0-3 NTH_0 TAB DT_0 NTH_1 MI_Click DT_0 REF_0")
+    assert entries(ids, no_words)[-1].told.target == "element [REF_0]"
+
+
+def test_a_keyframe_tells_the_window_and_how_far_its_page_is_scrolled() -> None:
+    ids = ids_of("KEY_MID EL_2 TAB NTH_1 VW_1024 VH_600 SDEPTH_2 URL PATH NO_SNAPSHOT")
+    (keyframe,) = entries([*ids, *ids_of("TAB DT_0 NTH_0")], no_words)[:-1]
+    assert keyframe.told.details == (
+        *("tab 2", "viewport 1024+ x 600+ px", "1 to 2 viewports deep"),
+        "what the page shows is not known",
+    )
 
 
 def test_choices_are_told_by_their_place_and_ticks_by_their_state() -> None:
@@ -398,7 +444,7 @@ def test_phrases_are_there_for_all_heads_values_and_bins() -> None:
         *(tokens[name] for name in ("EventType", "IncrementalSource", "MouseInteractions")),
         tokens["MediaInteractions"],
     )
-    assert set(phrases.ACTIONS) == set(heads)
+    assert set(phrases.ACTIONS) == {*heads, "[TAB]"}
     assert set(tokens["value class"]) <= set(phrases.VALUES)
     assert set(tokens["value class"]) == set(VALUE_NAMES)
     assert len(phrases.DISTANCES_PX) == len(tokens["distance"])
