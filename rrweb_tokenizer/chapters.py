@@ -13,13 +13,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from rrweb_tokenizer.references import References, Target
-from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
+from rrweb_tokenizer.structural_vocab import GROUPS, STRUCTURAL_IDS, TEXT_ID_OFFSET
 
 __all__ = ["MAX_CHAPTER_IDS", "ChapterWriter", "EncodedSession", "Part"]
 
@@ -34,6 +35,16 @@ _KEY_HEAD: Final = STRUCTURAL_IDS["[KEY_HEAD]"]
 _KEY_MID: Final = STRUCTURAL_IDS["[KEY_MID]"]
 _KEY_TAIL: Final = STRUCTURAL_IDS["[KEY_TAIL]"]
 _KEY_CONT: Final = STRUCTURAL_IDS["[KEY_CONT]"]
+_TXT: Final = STRUCTURAL_IDS["[TXT]"]
+_VALUE_CLASSES: Final = frozenset(
+    token_id
+    for group in GROUPS
+    if group.name == "value class"
+    for token_id in range(group.start, group.stop)
+)
+_TOLD_OF_TARGETS: Final = tuple(
+    STRUCTURAL_IDS[f"[MUT_{operation}]"] for operation in ("ADD", "ATTR", "TEXT", "MOVE")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,7 +86,10 @@ class ChapterWriter:
         self._event_times_ms = array("d")
 
     def write_event(self, parts: Sequence[Part], time_ms: float) -> None:
-        """Writes an event whole, in a new chapter when the present one has no room for it."""
+        """Writes an event whole, in a new chapter when the present one has no room for it.
+
+        A mutation longer than a chapter is cut between its changes and goes on in the next one.
+        """
         if not self._keyframes:
             self._open_chapter(_KEY_HEAD)
         before = self._references.snapshot()
@@ -83,10 +97,22 @@ class ChapterWriter:
         if len(ids) > self._room():
             self._references.restore(before)
             self._open_chapter(_KEY_MID)
+            before = self._references.snapshot()
             ids = self._resolve(parts)
         self._event_starts.append(len(self._ids))
         self._event_times_ms.append(time_ms)
-        self._write_pieces([ids])
+        if len(ids) <= self._room():
+            self._ids.extend(ids)
+            return
+        self._references.restore(before)
+        for change in _changes(parts):
+            before = self._references.snapshot()
+            ids = self._resolve(change)
+            if len(ids) > self._room():
+                self._references.restore(before)
+                self._open_chapter(_KEY_CONT)
+                ids = self._resolve(change)
+            self._ids.extend(ids)
 
     def write_long_event(self, pieces: Sequence[list[int]], time_ms: float) -> None:
         """Writes an event that may run over several chapters, cut only between pieces."""
@@ -144,6 +170,8 @@ class ChapterWriter:
             for chunk in (piece,) if len(piece) <= _MAX_PIECE_IDS else _chunks(piece):
                 if len(chunk) > room:
                     self._open_chapter(_KEY_CONT)
+                    if chunk[0] >= TEXT_ID_OFFSET or chunk[0] in _VALUE_CLASSES:
+                        self._ids.append(_TXT)  # else it would go on the keyframe's address
                     room = self._room()
                 self._ids.fromlist(chunk)
                 room -= len(chunk)
@@ -152,3 +180,16 @@ class ChapterWriter:
 def _chunks(piece: list[int]) -> list[list[int]]:
     starts = range(0, len(piece), _MAX_PIECE_IDS)
     return [piece[start : start + _MAX_PIECE_IDS] for start in starts]
+
+
+def _changes(parts: Sequence[Part]) -> list[Sequence[Part]]:
+    """The parts of a mutation that is longer than a chapter, each beginning with its `[MUT_*]`.
+
+    Each is told of one target, so that none comes near a chapter's length.
+    """
+    starts = [
+        place
+        for place, (part, following) in enumerate(pairwise(parts))
+        if part in _TOLD_OF_TARGETS and isinstance(following, Target)
+    ]
+    return [parts[start:stop] for start, stop in pairwise([0, *starts, len(parts)])]

@@ -10,7 +10,7 @@ from typing import Final
 
 from rrweb_tokenizer.attributes import attribute_id, style_classes
 from rrweb_tokenizer.chapters import Part
-from rrweb_tokenizer.dom import UNREAD_TEXT, ElementWriter
+from rrweb_tokenizer.dom import UNREAD_TEXT, ElementWriter, Subtree
 from rrweb_tokenizer.enums import NodeType
 from rrweb_tokenizer.incremental import (
     AddedNode,
@@ -142,8 +142,8 @@ class MutationWriter:
             return self._text(ChangedText(id=node.id, value=node.text_content))
         if node.type not in (NodeType.Element, NodeType.Document):
             return []
-        subtree = self._elements.subtree(node, _MAX_SUBTREE_IDS).ids()
-        return [_ADD, Target(added.parent_id), *subtree[: _MAX_SUBTREE_IDS + 8]]
+        subtree = self._elements.subtree(node, _MAX_SUBTREE_IDS)
+        return [_ADD, Target(added.parent_id), *_cut(subtree, _MAX_SUBTREE_IDS + 8)]
 
     def _text(self, text: ChangedText) -> list[Part]:
         parent = self._mirror.parent(text.id)
@@ -182,6 +182,21 @@ class MutationWriter:
         if node.tag_name.lower() in _URGENT_TAGS:
             return 1
         return 2 if node.type == NodeType.Element else 3
+
+
+def _cut(subtree: Subtree, max_ids: int) -> list[int]:
+    """A subtree's ids, cut between nodes; what can be clicked may leave it over its cap."""
+    ids = subtree.ids()
+    if len(ids) <= max_ids:
+        return ids
+    nodes = subtree.nodes[:-1] if subtree.num_elided else subtree.nodes
+    ids = list(nodes[0])
+    num_kept = 1
+    while num_kept < len(nodes) and len(ids) + len(nodes[num_kept]) + 2 <= max_ids:
+        ids += nodes[num_kept]
+        num_kept += 1
+    num_elided = subtree.num_elided + len(nodes) - num_kept
+    return [*ids, _ELIDED, _N_0 + count_to_bin(num_elided)] if num_elided else ids
 
 
 def _attribute_urgency(changed: ChangedAttributes) -> int:

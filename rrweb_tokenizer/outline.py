@@ -14,7 +14,7 @@ from rrweb_tokenizer.enums import NodeType
 from rrweb_tokenizer.incremental import Node
 from rrweb_tokenizer.normalize import normalize_text
 from rrweb_tokenizer.quantize import count_to_bin
-from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
+from rrweb_tokenizer.structural_vocab import GROUPS, STRUCTURAL_IDS
 from rrweb_tokenizer.tags import (
     CONTAINER_RANK,
     HEADING_RANK,
@@ -39,6 +39,13 @@ _N_0: Final = STRUCTURAL_IDS["[N_0]"]
 _WRAPPED: Final = STRUCTURAL_IDS["[WRAPPED]"]
 _IFRAME_DOC: Final = STRUCTURAL_IDS["[IFRAME_DOC]"]
 _SHADOW_ROOT: Final = STRUCTURAL_IDS["[SHADOW_ROOT]"]
+_TXT: Final = STRUCTURAL_IDS["[TXT]"]
+_TAKES_NO_TEXT: Final = frozenset(
+    token_id
+    for group in GROUPS
+    if group.name in ("tag", "svg tag", "boolean", "role", "input type", "tree")
+    for token_id in range(group.start, group.stop)
+)
 _NO_LEAD: Final[tuple[int, ...]] = ()
 
 _INTERACTIVE_ROLES: Final = frozenset(
@@ -222,7 +229,7 @@ class _Written:
         return ids
 
     def shorten(self, places: list[int]) -> int:
-        """Puts a few ids in the place of nodes' own: of an element the first, of a text some.
+        """Puts a few ids in the place of nodes' own: of an element up to its tag, of a text some.
 
         Returns:
             How many ids these are together.
@@ -234,10 +241,9 @@ class _Written:
                 ids = self.ids(place)
                 if len(ids) > 1 + _MAX_SHORT_PIECES:
                     ids = [*ids[: 1 + _MAX_SHORT_PIECES], _TRUNC]
-            elif subject is None or place in self._leads:
-                ids = [self._leads[place][0]]
             else:
-                ids = [self._tag_id(subject)]
+                ids = [*self._leads.get(place, _NO_LEAD)]
+                ids += [] if subject is None else [self._tag_id(subject)]
             self._known[place] = ids
             num_ids += len(ids)
         return num_ids
@@ -309,18 +315,47 @@ def _chosen(found: Outline, written: _Written, max_ids: int) -> list[int]:
 def _with_levels(
     found: Outline, written: _Written, kept: list[int] | range, num_elided: int
 ) -> list[list[int]]:
-    """Ids node by node with `[UP_k]` between them, levels counted among what was kept."""
+    """Ids node by node, `[UP_k]` before a node closes k elements that it does not stand in."""
     nodes: list[list[int]] = []
-    open_depths: list[int] = []
-    for place in kept:
-        depth = found.depths[place]
-        closed = 0
-        while open_depths and open_depths[-1] >= depth:
-            open_depths.pop()
-            closed += 1
+    open_levels = 0
+    last_id = _TXT
+    for place, level in zip(kept, _levels(found.depths, kept), strict=True):
+        subject = found.subjects[place]
         ids = written.ids(place)
+        closed = open_levels - level
+        # After what takes no text of its own, text needs no mark to be told from it.
+        if ids[0] == _TXT and len(ids) > 1 and (closed or last_id in _TAKES_NO_TEXT):
+            ids = ids[1:]
         nodes.append([_UP_1 + min(closed, 6) - 1, *ids] if closed else ids)
-        open_depths.append(depth)
+        last_id = ids[-1]
+        open_levels = level if _holds_nothing(subject) else level + 1
     if num_elided:
         nodes.append([_ELIDED, _N_0 + count_to_bin(num_elided)])
     return nodes
+
+
+def _levels(depths: list[int], kept: list[int] | range) -> list[int]:
+    """How many kept nodes each kept one stands in."""
+    if isinstance(kept, range):
+        return depths
+    levels: list[int] = []
+    above: list[tuple[int, bool]] = []  # depth of each node that is open, and whether it is kept
+    level = 0
+    keep = bytearray(len(depths))
+    for place in kept:
+        keep[place] = 1
+    for depth, is_kept in zip(depths, keep, strict=True):
+        while above and above[-1][0] >= depth:
+            level -= above.pop()[1]
+        above.append((depth, bool(is_kept)))
+        if is_kept:
+            levels.append(level)
+            level += 1
+    return levels
+
+
+def _holds_nothing(subject: Node | str | None) -> bool:
+    """Whether nothing can be written inside: text, void elements, what is closed or blocked."""
+    if isinstance(subject, str):
+        return True
+    return subject is not None and (TAG_OF[subject.tag_name].holds_nothing or subject.need_block)

@@ -31,6 +31,7 @@ _HEADINGS: Final = frozenset("h1 h2 h3 h4 h5 h6 title legend caption th dialog".
 _INTERACTIVE: Final = frozenset(
     "a button input select textarea label summary video audio option".split()
 )
+_VOID: Final = frozenset("area base br col embed hr img input source track wbr".split())
 _WRAPPERS: Final = ("div", "span")
 _MAX_KNOWN: Final = 4_096
 _MAX_KNOWN_CHARS: Final = 64
@@ -49,6 +50,7 @@ class Tag:
         is_tag_only: neither attributes nor content are written.
         is_unread: text inside is never written.
         is_closed: nothing inside is written.
+        holds_nothing: the same, or nothing can be inside; such an element needs no closing.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Tag:
     is_tag_only: bool
     is_unread: bool
     is_closed: bool
+    holds_nothing: bool
 
 
 def _tag(tag_name: str) -> Tag:
@@ -78,6 +81,7 @@ def _tag(tag_name: str) -> Tag:
         is_tag_only=name in _TAG_ONLY,
         is_unread=is_unread,
         is_closed=is_unread or name == "svg",
+        holds_nothing=is_unread or name == "svg" or name in _VOID,
     )
 
 

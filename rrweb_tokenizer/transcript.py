@@ -1,0 +1,216 @@
+"""Ids -> a transcript that a person reads: time, action, element, place.
+
+    0:03.2  clicks        button "Add to cart", at the middle right
+    0:05.0  types         into search field "Search": 4 to 7 characters
+    0:07.1  scrolls down  most of the viewport, 1 to 2 viewports deep
+
+Only ids are read, so that what a model predicts, or any window, can be told too. Where event times
+are not given they are estimated from the time tokens, and marked with `~`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rrweb_tokenizer.quantize import bin_to_time_ms
+from rrweb_tokenizer.structural_vocab import NUM_STRUCTURAL, STRUCTURAL_TOKENS
+from rrweb_tokenizer.telling.events import tell
+from rrweb_tokenizer.telling.pages import outline
+from rrweb_tokenizer.telling.parser import parse_ids
+from rrweb_tokenizer.telling.reader import Decode, printable
+from rrweb_tokenizer.telling.records import Event, Frame, Keyframe, Record, Span
+from rrweb_tokenizer.telling.told import Told
+from rrweb_tokenizer.telling.wording import clock, duration
+
+__all__ = ["Entry", "entries", "json_entry", "render_ids", "text_lines"]
+
+IDLE_MS: Final = 30_000.0
+"""Pauses longer than this get a line of their own."""
+
+# The lower edges of the elapsed bins; see `quantize.elapsed_to_bin`.
+_ELAPSED_MS: Final = (0.0, 1e3, 4e3, 15e3, 60e3, 240e3, 900e3, 3600e3)
+_MAX_ELAPSED_MS: Final = 1e15
+_FOLDED: Final = frozenset(("[IS_MouseMove]", "[IS_TouchMove]", "[IS_Drag]"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A record, when it was, and what it says.
+
+    Attributes:
+        record: the record, with its span of ids.
+        told: what it says.
+        elapsed_ms: time since the session's start.
+        is_estimate: the time comes from time tokens, not from the recording.
+        outline: the nodes of a page, where all of it was asked for.
+    """
+
+    record: Record
+    told: Told
+    elapsed_ms: float
+    is_estimate: bool
+    outline: tuple[str, ...] = ()
+
+
+def entries(
+    ids: Sequence[int],
+    decode: Decode,
+    *,
+    event_starts: Sequence[int] = (),
+    event_times_ms: Sequence[float] = (),
+    full: bool = False,
+) -> list[Entry]:
+    """All records of a session or window, told in order; see `transcript_parser.parse_ids`.
+
+    Args:
+        ids: any ids of the vocabulary.
+        decode: gives the text of pieces.
+        event_starts: offsets of events, as in an `EncodedSession`; may be left out.
+        event_times_ms: their times, epoch ms.
+        full: leave nothing out of pages and mutations.
+    """
+    records = parse_ids(ids, decode, event_starts=event_starts, event_times_ms=event_times_ms)
+    start_ms = float(event_times_ms[0]) if len(event_times_ms) else 0.0
+
+    def raw(span: Span) -> str:
+        return render_ids(ids[span.start : span.stop], decode)
+
+    told: list[Entry] = []
+    elapsed_ms, is_estimate = 0.0, not len(event_times_ms)
+    for record in records:
+        match record:
+            case Event(time_ms=float(time_ms)):
+                elapsed_ms, is_estimate = _bounded(time_ms - start_ms), False
+            case Event(time_bin=int(time_bin)):
+                elapsed_ms, is_estimate = elapsed_ms + bin_to_time_ms(time_bin), True
+            case Keyframe(elapsed_bin=int(elapsed_bin)) if is_estimate:
+                elapsed_ms = max(elapsed_ms, _ELAPSED_MS[min(elapsed_bin, len(_ELAPSED_MS) - 1)])
+            case Frame(name="[SEP]"):
+                elapsed_ms = 0.0  # another session follows
+            case _:
+                pass
+        is_page = full and isinstance(record, Event) and record.head in ("[EV_FullSnapshot]", None)
+        told.append(
+            Entry(
+                record=record,
+                told=tell(record, raw, full=full),
+                elapsed_ms=elapsed_ms,
+                is_estimate=is_estimate,
+                outline=tuple(outline(record)) if is_page and isinstance(record, Event) else (),
+            )
+        )
+    return told
+
+
+def text_lines(
+    told: Iterable[Entry], *, ids_of: Callable[[Span], str] | None = None
+) -> Iterator[str]:
+    """The transcript as lines of printable text.
+
+    Moves that follow one another, and lines that say the same, are told once with their number.
+
+    Args:
+        told: the entries of `entries`.
+        ids_of: gives the line of ids below each entry, which then stand unfolded.
+    """
+    shown = [entry for entry in told if ids_of is not None or _is_shown(entry)]
+    runs = list(_runs(shown)) if ids_of is None else [(entry, 1) for entry in shown]
+    before_ms: float | None = None
+    for entry, count in runs:
+        if before_ms is not None and entry.elapsed_ms - before_ms >= IDLE_MS:
+            yield f"{'':>9}  ({duration(entry.elapsed_ms - before_ms)} pass)"
+        before_ms = entry.elapsed_ms
+        yield _line(entry, count)
+        for line in entry.outline:
+            yield printable(f"{'':>11}{line}")
+        if ids_of is not None:
+            yield printable(f"{'':>11}{ids_of(entry.record)}")
+
+
+def json_entry(entry: Entry, ids: Sequence[int] | None = None) -> dict[str, Any]:
+    """An entry as JSON types.
+
+    Args:
+        entry: one of `entries`.
+        ids: all ids, when those of the entry's span should be written too.
+    """
+    record, told = entry.record, entry.told
+    members: dict[str, Any] = {
+        "kind": type(record).__name__.lower(),
+        "event": record.index if isinstance(record, Event) else None,
+        "time_ms": record.time_ms if isinstance(record, Event) else None,
+        "elapsed_ms": round(entry.elapsed_ms, 3),
+        "is_estimate": entry.is_estimate,
+        "head": record.head if isinstance(record, Event) else None,
+        "action": told.action,
+        "target": told.target,
+        "place": told.place,
+        "details": list(told.details),
+        "span": [record.start, record.stop],
+    }
+    if entry.outline:
+        members["outline"] = list(entry.outline)
+    if ids is not None:
+        members["ids"] = [int(i) for i in ids[record.start : record.stop]]
+    return members
+
+
+def render_ids(ids: Sequence[int], decode: Decode) -> str:
+    """Ids as tokens: structural ones by name, runs of text in quotation marks."""
+    parts: list[str] = []
+    pieces: list[int] = []
+    for token_id in [*ids, 0]:
+        if token_id >= NUM_STRUCTURAL:
+            pieces.append(int(token_id))
+            continue
+        if pieces:
+            parts.append(f'"{printable(decode(pieces))}"')
+            pieces = []
+        parts.append(STRUCTURAL_TOKENS[token_id])
+    return " ".join(parts[:-1])
+
+
+def _bounded(elapsed_ms: float) -> float:
+    """A time that can be written out, whatever a recording says."""
+    return min(max(elapsed_ms, 0.0), _MAX_ELAPSED_MS) if math.isfinite(elapsed_ms) else 0.0
+
+
+def _is_shown(entry: Entry) -> bool:
+    """Whether an entry is for people: keyframes but the first are how ids are stored."""
+    record = entry.record
+    if isinstance(record, Frame):
+        return record.name == "[SEP]"
+    return not isinstance(record, Keyframe) or record.start <= 1
+
+
+def _runs(shown: list[Entry]) -> Iterator[tuple[Entry, int]]:
+    """Entries with the number of entries each stands for; of moves the last one is told."""
+    place = 0
+    while place < len(shown):
+        entry, count = shown[place], 1
+        while place + count < len(shown) and _joins(entry, shown[place + count]):
+            count += 1
+        is_move = isinstance(entry.record, Event) and entry.record.head in _FOLDED
+        yield (shown[place + count - 1] if is_move else entry), count
+        place += count
+
+
+def _joins(first: Entry, second: Entry) -> bool:
+    if not isinstance(first.record, Event) or not isinstance(second.record, Event):
+        return False
+    if first.record.head in _FOLDED and first.record.head == second.record.head:
+        return second.elapsed_ms - first.elapsed_ms < IDLE_MS
+    return first.told == second.told and not first.outline
+
+
+def _line(entry: Entry, count: int) -> str:
+    told = entry.told
+    time = f"{'~' if entry.is_estimate else ''}{clock(entry.elapsed_ms)}"
+    head = [part for part in (told.target, told.place) if part]
+    separator = ": " if head and told.details else ""
+    rest = f"{', '.join(head)}{separator}{'; '.join(told.details)}"
+    times = f"  ({count} times)" if count > 1 else ""
+    return printable(f"{time:>9}  {told.action:<13} {rest}{times}".rstrip())
