@@ -19,12 +19,18 @@ from rrweb_tokenizer.mirror import Mirror
 from rrweb_tokenizer.quantize import count_to_bin, depth_to_bin, sibling_to_bin
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 from rrweb_tokenizer.text_encoder import TextEncoder
+from rrweb_tokenizer.typed_text import is_typed_into, is_within_typed_text, text_below
 
 __all__ = ["MAX_TEXT_PIECES", "UNREAD_TEXT", "ElementWriter", "Subtree"]
 
 MAX_TEXT_PIECES: Final = 24
 _MAX_LABEL_PIECES: Final = 8
 _MAX_LABEL_CHARS: Final = 80
+# A label is redacted after it is cut, so the cut lies far behind what 8 pieces can reach: half a
+# number would not be recognised.
+_MAX_LABEL_WORDS: Final = 40
+_MAX_LABEL_TEXT_CHARS: Final = 600
+_MAX_TYPED_CHARS: Final = 4_096
 _MAX_TELLING: Final = 4
 _MAX_OPTIONS: Final = 8
 _MAX_SHORT_PIECES: Final = 4
@@ -131,15 +137,19 @@ class ElementWriter:
     def describe(self, node: Node, mirror: Mirror) -> list[int]:
         """What identifies a target: tag, role or type, telling attributes, label, depth, place."""
         ids = [self.tag_id(node)]
+        is_visitors = is_within_typed_text(node, mirror)
         if node.type == NodeType.Element:
             ids += self._attribute_ids(node, ("type", "role"))
+        if is_visitors:
+            label = ""
+        elif node.type == NodeType.Element:
             telling = 0
             for name in _TELLING_ATTRIBUTES:
                 if name in node.attributes and telling < _MAX_TELLING:
                     written = self._attribute_ids(node, (name,))
                     telling += bool(written)
                     ids += written
-            label = "" if node.tag_name.lower() in UNREAD_TEXT else _label(node)
+            label = _label(node)
         else:
             label = node.text_content or ""
         if label:
@@ -148,6 +158,10 @@ class ElementWriter:
         ids.append(_DEPTH_0 + depth_to_bin(mirror.depth(node.id)))
         ids.append(_NTH_0 + sibling_to_bin(mirror.sibling_index(node)))
         return ids
+
+    def typed(self, node: Node) -> list[int]:
+        """An element that holds what a visitor typed: tag, class and length, never its text."""
+        return [self.tag_id(node), *value_ids(text_below(node, _MAX_TYPED_CHARS))]
 
     def attribute(self, node: Node, name: str, value: object) -> list[int]:
         """The ids of one attribute of a node; see `AttributeWriter.write`."""
@@ -207,7 +221,7 @@ class ElementWriter:
         return node, prefix + self._element_ids(node)
 
     def _bare_only_child(self, node: Node) -> Node | None:
-        if node.tag_name not in ("div", "span") or node.is_svg or node.need_block:
+        if node.tag_name not in ("div", "span") or node.is_svg or _is_closed(node):
             return None
         children = _children(node)
         if len(children) != 1 or children[0].type != NodeType.Element:
@@ -226,6 +240,8 @@ class ElementWriter:
             ids += self._attribute_ids(node, _PAGE_ATTRIBUTES)
             if tag == "textarea" and "value" not in node.attributes:
                 ids += value_ids("".join(child.text_content or "" for child in node.child_nodes))
+            elif is_typed_into(node):
+                ids += value_ids(text_below(node, _MAX_TYPED_CHARS))
         return ids
 
     def _attribute_ids(self, node: Node, names: Sequence[str]) -> list[int]:
@@ -262,8 +278,11 @@ def _children(node: Node) -> list[Node]:
 
 
 def _is_closed(node: Node) -> bool:
-    tag = node.tag_name.lower()
-    return node.need_block or tag == "svg" or tag in UNREAD_TEXT
+    return node.tag_name.lower() == "svg" or _hides_text(node)
+
+
+def _hides_text(node: Node) -> bool:
+    return node.need_block or node.tag_name.lower() in UNREAD_TEXT or is_typed_into(node)
 
 
 def _rank(node: Node) -> Rank:
@@ -284,10 +303,11 @@ def _label(node: Node) -> str:
     while stack and length < _MAX_LABEL_CHARS:
         inner = stack.pop()
         if inner.type == NodeType.Text and inner.text_content:
-            text = inner.text_content[:_MAX_LABEL_CHARS].strip()
+            words = inner.text_content.split(None, _MAX_LABEL_WORDS)[:_MAX_LABEL_WORDS]
+            text = " ".join(words)[:_MAX_LABEL_TEXT_CHARS]
             found += [text] if text else []
             length += len(text)
-        elif inner.tag_name.lower() not in UNREAD_TEXT and not inner.need_block:
+        elif not _hides_text(inner):
             stack.extend(reversed(inner.child_nodes))
     return " ".join(found)
 
