@@ -70,7 +70,7 @@ def in_attributes(canary):
     values = dict.fromkeys(names.split(), canary)
     dropped = dict.fromkeys(("data_user", "onclick", "summary", "content", "cite"), canary)
     # An id with square brackets is a machine's and is dropped.
-    named = canary.replace("[", "(").replace("]", ")")
+    named = canary.translate(str.maketrans("[\u27e6]\u27e7", "(())"))
     image = element(10, "img", id=named, **values, **dropped)
     submit = element(11, "input", type="submit", value=f"Mail {canary}")
     return [meta(0), snapshot(1, image, submit), click(2, 10), click(3, 11)]
