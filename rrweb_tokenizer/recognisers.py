@@ -35,7 +35,8 @@ def hide_recognised(segment: str, recogniser: Recogniser) -> list[str | ValueCla
     parts: list[str | ValueClass] = []
     place = 0
     for start, stop, value_class in sorted(recogniser(segment), key=lambda span: span[:2]):
-        if not 0 <= start <= stop <= len(segment) or value_class not in ValueClass:
+        is_within = 0 <= start <= stop <= len(segment)
+        if not is_within or not isinstance(value_class, ValueClass):
             raise ValueError(
                 f"{recogniser_name(recogniser)} gave ({start!r}, {stop!r}, {value_class!r}) for a "
                 f"text of {len(segment)} characters; a span is (start, stop, ValueClass) within it"
@@ -44,7 +45,7 @@ def hide_recognised(segment: str, recogniser: Recogniser) -> list[str | ValueCla
             continue
         if start >= place:
             parts += _stripped(segment[place:start])
-            parts.append(ValueClass(value_class))
+            parts.append(value_class)
         place = stop
     return parts + _stripped(segment[place:])
 
