@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from rrweb_tokenizer.surrogates import without_lone_surrogates
+
 __all__ = ["FoundEvents", "NotARecording", "find_events"]
 
 _BOM = b"\xef\xbb\xbf"
@@ -49,7 +51,7 @@ def find_events(text: bytes) -> FoundEvents:
     Raises:
         NotARecording: the text is empty, no JSON, or JSON without events.
     """
-    text = text.removeprefix(_BOM).strip(_SPACE)
+    text = without_lone_surrogates(text.removeprefix(_BOM).strip(_SPACE))
     if not text:
         raise NotARecording("empty")
     if text[:1] not in (b"[", b"{"):
