@@ -60,7 +60,7 @@ def find_events(text: bytes) -> FoundEvents:
         if text[:1] == b"[":
             return _from_list(text)
         return _from_object(_decode_object(text), text)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         return _from_lines(text, error)
 
 
@@ -90,7 +90,7 @@ def _from_lines(text: bytes, error: Exception) -> FoundEvents:
     if len(lines) > 1:
         try:
             first = msgspec.json.decode(lines[0], type=msgspec.Raw)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeError):
             first = None
         if first is not None and bytes(first)[:1] in (b"[", b"{"):
             return FoundEvents(parts=lines, form="lines")

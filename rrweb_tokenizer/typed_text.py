@@ -22,6 +22,7 @@ _FIELD_TAGS: Final = frozenset(("input", "textarea", "select"))
 _FIELD_ROLES: Final = frozenset(("textbox", "searchbox", "spinbutton"))
 # Monaco, CodeMirror 5 and Ace take keys in a hidden field and draw what was typed beside it.
 _EDITOR_CLASSES: Final = frozenset(("monaco-editor", "CodeMirror", "ace_editor"))
+_MAX_LEVELS: Final = 512
 _NOT_EDITABLE: Final = frozenset(("false", "inherit", "none"))
 
 
@@ -53,14 +54,17 @@ def is_within_typed_text(node: Node, mirror: Mirror) -> bool:
     """Whether a node stands below an element that is typed into (a textarea too), at any depth.
 
     All of it is the visitor's then, also a part that cannot be edited, such as the name of a person
-    who is mentioned.
+    who is mentioned. So is what stands more than 512 levels deep, where browsers end a document:
+    looking further up would let a hostile recording take forever.
     """
     parent = mirror.parent(node.id)
-    while parent is not None:
+    for _ in range(_MAX_LEVELS):
+        if parent is None:
+            return False
         if is_typed_into(parent) or parent.tag_name.lower() == "textarea":
             return True
         parent = mirror.parent(parent.id)
-    return False
+    return True
 
 
 def text_below(node: Node, max_chars: int) -> str:
