@@ -39,8 +39,8 @@ def _removes(number):
 SIZES = {
     "20,000 levels": [change(2, 0, adds=_chain(20_000))],
     "20,000 levels, the innermost first": [change(2, 0, adds=_chain(20_000)[::-1])],
-    "20,000 siblings before the last one": [
-        change(2, 0, adds=_siblings(20_000, lambda n: 100 if n else None))
+    "10,000 siblings before the last one": [
+        change(2, 0, adds=_siblings(10_000, lambda n: 100 if n else None))
     ],
     "20,000 siblings, each before the one that comes next": [
         change(2, 0, adds=_siblings(20_000, lambda n: 101 + n))

@@ -117,6 +117,13 @@ def in_titles_and_custom_events(canary):
         {"type": 5, "timestamp": 2, "data": custom},
         {"type": 6, "timestamp": 3, "data": console},
         definition,
+        {
+            "type": 6,
+            "timestamp": 3,
+            "data": {"plugin": f"own {canary}", "payload": {canary: canary}},
+        },
+        {"type": 7, "timestamp": 3, "data": {"url": f"http://cdn.test/{quote(canary)}"}},
+        {"type": 8, "timestamp": 3, "data": {"type": "note", "text": f"Asked {canary}"}},
         change(5, 11, level="log", payload=[canary], trace=[canary]),
         change(6, 10, family=canary, fontSource=canary),
         change(7, 8, id=10, adds=[{"rule": f".a::before {{content: '{canary}'}}"}]),
