@@ -51,7 +51,7 @@ def find_events(text: bytes) -> FoundEvents:
     Raises:
         NotARecording: the text is empty, no JSON, or JSON without events.
     """
-    text = without_lone_surrogates(text.removeprefix(_BOM).strip(_SPACE))
+    text = text.removeprefix(_BOM).strip(_SPACE)
     if not text:
         raise NotARecording("empty")
     if text[:1] not in (b"[", b"{"):
@@ -61,6 +61,9 @@ def find_events(text: bytes) -> FoundEvents:
             return _from_list(text)
         return _from_object(_decode_object(text), text)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        repaired = without_lone_surrogates(text)
+        if repaired != text:
+            return find_events(repaired)
         return _from_lines(text, error)
 
 

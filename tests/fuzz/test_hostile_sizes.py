@@ -103,6 +103,9 @@ SIZES = {
             "data": {"tag": "t", "payload": {f"k{n}": n for n in range(100_000)}},
         }
     ],
+    "100,000 halves of surrogate pairs": [
+        change(2, 0, texts=[{"id": 12, "value": "\ud83d" * 100_000 + "\\" * 100_000}])
+    ],
     "100,000 ranges selected": [
         change(2, 14, ranges=[{"start": 12, "startOffset": 0, "end": 12, "endOffset": 1}] * 100_000)
     ],
