@@ -45,13 +45,13 @@ SIZES = {
     "20,000 siblings, each before the one that comes next": [
         change(2, 0, adds=_siblings(20_000, lambda n: 101 + n))
     ],
-    "20,000 siblings removed from the first": [
-        change(2, 0, adds=_siblings(20_000, lambda _: None)),
-        change(3, 0, removes=_removes(20_000)),
+    "10,000 siblings removed from the first": [
+        change(2, 0, adds=_siblings(10_000, lambda _: None)),
+        change(3, 0, removes=_removes(10_000)),
     ],
-    "20,000 siblings removed from the last": [
-        change(2, 0, adds=_siblings(20_000, lambda _: None)),
-        change(3, 0, removes=_removes(20_000)[::-1]),
+    "10,000 siblings removed from the last": [
+        change(2, 0, adds=_siblings(10_000, lambda _: None)),
+        change(3, 0, removes=_removes(10_000)[::-1]),
     ],
     "20,000 times the same node moved": [change(2, 0, adds=[_add(element(11, "p"), 10)] * 20_000)],
     "3,000 clicks at 3,000 levels": [
