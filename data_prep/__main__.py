@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             validation_fraction=parsed.validation_fraction,
             salt=parsed.salt,
             tokenizer_name_or_path=parsed.tokenizer_name_or_path,
+            recogniser=parsed.recogniser,
             num_proc=parsed.num_proc,
             overwrite=parsed.overwrite,
         )
@@ -76,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--salt", default=defaults.salt, help="another salt deals the groups out anew")
     add("--tokenizer_name_or_path", help="folder of a tokenizer (the shipped one by default)")
+    add(
+        "--recogniser",
+        metavar="MODULE:FUNCTION",
+        help="function that finds what patterns cannot, such as names: see docs/privacy.md",
+    )
     add("--num_proc", type=int, help="processes (by default as many as pay)")
     add("--overwrite", action="store_true", help="replace another corpus in the output folder")
     return parser

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 
 import rrweb_tokenizer
+from data_prep.errors import DataError
 from data_prep.ledger import SessionOutcome
 from data_prep.limits import Limits
 from data_prep.manifest import Source
 from data_prep.readers import Rejected, Session, read_sessions
 from data_prep.shards import SessionRow
 from data_prep.splits import GroupBy, group_of, split_of
+from rrweb_tokenizer.recognisers import Recogniser, load_recogniser, module_file
 from rrweb_tokenizer.schema import DecodedEvents, Event, FullSnapshotEvent, MetaEvent, decode_events
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ __all__ = [
     "encode_source",
     "file_sha256",
     "load_tokenizer",
+    "named_recogniser",
+    "recogniser_hash",
     "tokenizer_code_hash",
     "tokenizer_hashes",
 ]
@@ -77,15 +81,61 @@ class EncodedFile:
     """Why the file, or sessions of it, were rejected."""
 
 
-def load_tokenizer(tokenizer_name_or_path: str | None) -> SessionEncoder:
-    """Return the tokenizer of a folder, or the shipped one for None."""
+def named_recogniser(name: str | None) -> Recogniser | None:
+    """Return the recogniser of a name such as "my_names:find_names", None for None.
+
+    Raises:
+        DataError: Nothing has this name.
+    """
+    try:
+        return None if name is None else load_recogniser(name)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+
+
+def recogniser_hash(name: str | None) -> dict[str, str]:
+    """Return what a corpus's identity says of a recogniser: its name and its module's sha256.
+
+    What the module itself imports or loads, a model of names for instance, is not looked at.
+
+    Raises:
+        DataError: Nothing has this name.
+    """
+    recogniser = named_recogniser(name)
+    if recogniser is None:
+        return {}
+    file = module_file(recogniser)
+    content = b"" if file is None else file.read_bytes()
+    return {"recogniser": f"{name} {hashlib.sha256(content).hexdigest()}"}
+
+
+def load_tokenizer(
+    tokenizer_name_or_path: str | None, recogniser: str | None = None
+) -> SessionEncoder:
+    """Return the tokenizer of a folder, or the shipped one for None.
+
+    Args:
+        tokenizer_name_or_path: Folder of a tokenizer.
+        recogniser: Name of a recogniser for it, "module:function".
+
+    Raises:
+        DataError: Nothing has this name, or the tokenizer was saved with a recogniser and none is
+            given.
+    """
     # Imported here: workers pay for it once, and a folder that is only opened never does.
     from rrweb_tokenizer import RRWebTokenizer
 
+    found = named_recogniser(recogniser)
     if tokenizer_name_or_path is None:
-        return RRWebTokenizer()
-    tokenizer: SessionEncoder = RRWebTokenizer.from_pretrained(tokenizer_name_or_path)
-    return tokenizer
+        return RRWebTokenizer(recogniser=found)
+    tokenizer = RRWebTokenizer.from_pretrained(tokenizer_name_or_path, recogniser=found)
+    if tokenizer.saved_recogniser is not None and found is None:
+        raise DataError(
+            f"{tokenizer_name_or_path} was saved with a recogniser, without which it would read "
+            f"what that one hides; name it: --recogniser {tokenizer.saved_recogniser}"
+        )
+    encoder: SessionEncoder = tokenizer
+    return encoder
 
 
 def tokenizer_hashes(encoder: SessionEncoder) -> dict[str, str]:

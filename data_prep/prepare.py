@@ -28,6 +28,7 @@ from data_prep.encoding import (
     SessionEncoder,
     file_sha256,
     load_tokenizer,
+    recogniser_hash,
     tokenizer_code_hash,
     tokenizer_hashes,
 )
@@ -77,6 +78,9 @@ class PrepareOptions:
 
     tokenizer_name_or_path: str | None = None
     """Folder of a tokenizer; the shipped one where not given."""
+
+    recogniser: str | None = None
+    """Name of a recogniser for what patterns cannot find, "module:function"."""
 
     num_proc: int | None = None
     """Processes; where not given, as many as there are cores and work for them."""
@@ -130,9 +134,12 @@ def prepare(
     """
     output = output.absolute()
     manifest = list_sources(inputs, exclude=[output, _partial_of(output)])
-    factory = encoder_factory or partial(load_tokenizer, options.tokenizer_name_or_path)
+    factory = encoder_factory or partial(
+        load_tokenizer, options.tokenizer_name_or_path, options.recogniser
+    )
     encoder = factory()
     tokenizer = tokenizer_hashes(encoder) | {"code": tokenizer_code_hash()}
+    tokenizer |= recogniser_hash(options.recogniser)
     output.parent.mkdir(parents=True, exist_ok=True)
     # Several processes may want the same corpus at once: one prepares it, the others open it.
     with FileLock(output.parent / f".{output.name}.lock"):
@@ -175,6 +182,7 @@ def open_or_prepare(
             manifest.quick_hash(),
             tokenizer_code_hash(),
             options.tokenizer_name_or_path,
+            recogniser_hash(options.recogniser),
             options.deciding(),
         ]
     )

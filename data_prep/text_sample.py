@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Final
 
+from rrweb_tokenizer.recognisers import Recogniser
 from rrweb_tokenizer.redact import MAX_TEXT_CHARS, ValueClass, redact
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS, TEXT_ID_OFFSET
 
@@ -76,15 +78,21 @@ class TextCollector:
 
     Satisfies `rrweb_tokenizer.text_encoder.TextEncoder`. Its ids are as many as a model's would be,
     about one for four characters, and say nothing else.
+
+    Args:
+        sample: Takes the texts.
+        recogniser: Hides what patterns cannot find, as in the tokenizer.
     """
 
-    def __init__(self, sample: TextSample) -> None:
+    def __init__(self, sample: TextSample, recogniser: Recogniser | None = None) -> None:
         self.sample = sample
+        # Recognisers are slow and pages repeat themselves.
+        self._redact = lru_cache(maxsize=16_384)(partial(redact, recogniser=recogniser))
 
     def encode(self, text: str, max_pieces: int) -> tuple[list[int], bool]:
         """Collect the plain segments among the first pieces, and return made-up ids."""
         ids: list[int] = []
-        for part in redact(text):
+        for part in self._redact(text):
             if len(ids) >= max_pieces:
                 return ids, True
             if isinstance(part, ValueClass):

@@ -18,6 +18,7 @@ from typing import Final
 
 import sentencepiece
 
+from data_prep.encoding import named_recogniser
 from data_prep.errors import DataError
 from data_prep.files import sync_file, sync_folder
 from data_prep.limits import DEFAULT_LIMITS
@@ -25,6 +26,7 @@ from data_prep.manifest import Source, list_sources
 from data_prep.readers import Rejected, Session, read_sessions
 from data_prep.splits import GROUP_BY, GroupBy, group_of, split_of
 from data_prep.text_sample import MAX_SAMPLE_CHARS, TextCollector, TextSample
+from rrweb_tokenizer.recognisers import Recogniser
 from rrweb_tokenizer.schema import Event, MetaEvent, decode_events
 from rrweb_tokenizer.serializer import Serializer
 from rrweb_tokenizer.structural_vocab import NUM_TEXT_PIECES
@@ -123,14 +125,17 @@ class CollectOptions:
 
 
 def collect_texts(
-    sources: Sequence[Source], sample: TextSample, options: CollectOptions
+    sources: Sequence[Source],
+    sample: TextSample,
+    options: CollectOptions,
+    recogniser: Recogniser | None = None,
 ) -> Counter[str]:
     """Offer every text that the serializer would encode to the sample.
 
     Returns:
         How many sessions were used, excluded, in other splits, or rejected.
     """
-    serializer = Serializer(TextCollector(sample))
+    serializer = Serializer(TextCollector(sample, recogniser))
     outcomes: Counter[str] = Counter()
     for source in sources:
         for session in read_sessions(source.path, DEFAULT_LIMITS, source_id=source.source_id):
@@ -159,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             salt=parsed.salt,
             exclude_sites=frozenset(parsed.exclude_site),
         )
-        outcomes = collect_texts(sources, sample, options)
+        outcomes = collect_texts(sources, sample, options, named_recogniser(parsed.recogniser))
         model = train_text_model(
             sample, vocab_size=parsed.vocab_size, max_chars=parsed.max_chars, seed=parsed.seed
         )
@@ -242,6 +247,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--test_fraction", type=float, default=defaults.test_fraction, help="as in prepare")
     add("--validation_fraction", type=float, default=defaults.validation_fraction, help="as there")
     add("--salt", default=defaults.salt, help="as in prepare")
+    add("--recogniser", metavar="MODULE:FUNCTION", help="as in prepare")
     add(
         "--exclude_site",
         metavar="NAME",

@@ -49,6 +49,7 @@ _BOOLEANS: Final = frozenset(
     "aria-haspopup aria-invalid aria-live aria-modal download".split()
 )
 _NUMBERS: Final = frozenset("min max maxlength tabindex".split())
+_PIXELS: Final = frozenset(("rr_width", "rr_height", "rr_scrollTop"))
 _URLS: Final = frozenset("href action".split())
 _RESOURCES: Final = frozenset("src srcset".split())
 _TEST_IDS: Final = frozenset("data-testid data-test-id data-test data-cy data-qa".split())
@@ -195,6 +196,12 @@ class AttributeWriter:
             return [name_id, _N_0 + count_to_bin(_number(value))]
         if name == "value":
             return self._value(tag, name_id, value)
+        if name == "rr_mediaState":
+            return [name_id, _TRUE if value == "played" else _FALSE]
+        if name == "rr_open_mode":
+            return [_AT["aria-modal"], _TRUE if value == "modal" else _FALSE]
+        if name in _PIXELS:
+            return [name_id, _N_0 + count_to_bin(_number(value.removesuffix("px")))]
         if name == "rr_dataURL":
             return [_R_DATA, _N_0 + count_to_bin(len(value) // 1024)]
         return []

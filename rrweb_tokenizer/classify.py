@@ -11,7 +11,13 @@ from rrweb_tokenizer.kind_search import has_hint, replace_kinds
 from rrweb_tokenizer.normalize import normalize_text
 from rrweb_tokenizer.value_classes import ValueClass
 
-__all__ = ["MAX_IDENTIFIER_CHARS", "MAX_SHORT_TEXT_CHARS", "classify_identifier", "classify_value"]
+__all__ = [
+    "MAX_IDENTIFIER_CHARS",
+    "MAX_SHORT_TEXT_CHARS",
+    "classify_identifier",
+    "classify_value",
+    "is_masked",
+]
 
 MAX_SHORT_TEXT_CHARS: Final = 64
 """A value with more characters is V_LONGTEXT unless all of it is of one kind."""
@@ -56,6 +62,17 @@ _PLAIN_PHONE: Final = re.compile(r"\(?[2-9]\d{2}\)?[2-9]\d{6}")
 _DIMENSIONS: Final = re.compile(r"\d{1,5}x\d{1,5}")
 _PART: Final = re.compile(r"[^\W_]+")
 _HEX_PART: Final = re.compile(r"[0-9a-fA-F]{8,}")
+
+
+def is_masked(text: str) -> bool:
+    """Whether a text is what rrweb's masking left: mask characters alone, at least two of them.
+
+    >>> is_masked("**** ***"), is_masked("* required")
+    (True, False)
+    """
+    if text[:1] not in _MASK_CHARS or len(text) < 2:  # one star marks a required field
+        return False
+    return all(char in _MASK_CHARS or char == " " for char in text)
 
 
 def classify_value(value: str) -> ValueClass | None:

@@ -21,6 +21,7 @@ from rrweb_tokenizer.quantize import depth_to_bin, sibling_to_bin
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 from rrweb_tokenizer.tags import TAG_OF, UNREAD_TEXT
 from rrweb_tokenizer.text_encoder import TextEncoder
+from rrweb_tokenizer.typed_text import is_typed_into, is_within_typed_text, text_below
 
 __all__ = ["MAX_TEXT_PIECES", "NODE_MEMO_BYTES", "UNREAD_TEXT", "ElementWriter", "Subtree"]
 
@@ -30,6 +31,11 @@ NODE_MEMO_BYTES: Final = 16 << 20
 
 _MAX_LABEL_PIECES: Final = 8
 _MAX_LABEL_CHARS: Final = 80
+# A label is redacted after it is cut, so the cut lies far behind what 8 pieces can reach: half a
+# number would not be recognised.
+_MAX_LABEL_WORDS: Final = 40
+_MAX_LABEL_TEXT_CHARS: Final = 600
+_MAX_TYPED_CHARS: Final = 4_096
 _MAX_TELLING: Final = 4
 
 _AT_VALUE: Final = STRUCTURAL_IDS["[AT_value]"]
@@ -43,9 +49,12 @@ _NTH_0: Final = STRUCTURAL_IDS["[NTH_0]"]
 # What is written of an element on a page, and what identifies a target, most telling first.
 _PAGE_ATTRIBUTES: Final = (
     "type role id class name href src alt title placeholder value aria-label aria-expanded "
-    "aria-selected aria-checked aria-hidden aria-current disabled required checked selected "
-    "hidden contenteditable data-testid open".split()
+    "aria-selected aria-checked aria-pressed aria-hidden aria-current aria-disabled aria-haspopup "
+    "aria-invalid aria-modal disabled required readonly checked selected multiple hidden "
+    "contenteditable draggable download autocomplete data-testid data-state open rr_open_mode "
+    "rr_mediaState rr_scrollTop".split()
 )
+_SIZE: Final = ("rr_width", "rr_height")
 _TELLING_ATTRIBUTES: Final = "aria-label name placeholder data-testid href id title alt".split()
 
 
@@ -86,23 +95,31 @@ class ElementWriter:
     def describe(self, node: Node, mirror: Mirror) -> list[int]:
         """What identifies a target: tag, role or type, telling attributes, label, depth, place."""
         ids = [self.tag_id(node)]
+        is_visitors = is_within_typed_text(node, mirror)
         if node.type == NodeType.Element:
             ids += self._attribute_ids(node, ("type", "role"))
+        if is_visitors:
+            label = ""
+        elif node.type == NodeType.Element:
             telling = 0
             for name in _TELLING_ATTRIBUTES:
                 if name in node.attributes and telling < _MAX_TELLING:
                     written = self._attribute_ids(node, (name,))
                     telling += bool(written)
                     ids += written
-            label = "" if node.tag_name.lower() in UNREAD_TEXT else _label(node)
+            label = _label(node)
         else:
-            label = node.text_content or ""
+            label = (node.text_content or "") if node.type == NodeType.Text else ""
         if label:
             pieces = self._text_encoder.encode(label, _MAX_LABEL_PIECES)[0]
             ids += [_TXT, *pieces] if pieces else []
         ids.append(_DEPTH_0 + depth_to_bin(mirror.depth(node.id)))
         ids.append(_NTH_0 + sibling_to_bin(mirror.sibling_index(node)))
         return ids
+
+    def typed(self, node: Node) -> list[int]:
+        """An element that holds what a visitor typed: tag, class and length, never its text."""
+        return [self.tag_id(node), *value_ids(text_below(node, _MAX_TYPED_CHARS))]
 
     def attribute(self, node: Node, name: str, value: object) -> list[int]:
         """The ids of one attribute of a node; see `AttributeWriter.write`."""
@@ -133,7 +150,7 @@ class ElementWriter:
         ids = [self.tag_id(node)]
         tag = TAG_OF[node.tag_name]
         if node.need_block:
-            ids.append(_BLOCKED)
+            ids += [_BLOCKED, *self._attribute_ids(node, _SIZE)]
         elif tag.name == "svg":
             label = _label(node) or str(node.attributes.get("aria-label") or "")
             ids += self._text_encoder.encode(label, _MAX_LABEL_PIECES)[0] if label else []
@@ -141,6 +158,8 @@ class ElementWriter:
             ids += self._page_attribute_ids(node)
             if tag.name == "textarea" and "value" not in node.attributes:
                 ids += value_ids("".join(child.text_content or "" for child in node.child_nodes))
+            elif is_typed_into(node):
+                ids += value_ids(text_below(node, _MAX_TYPED_CHARS))
         return ids
 
     def _page_attribute_ids(self, node: Node) -> list[int]:
@@ -177,14 +196,12 @@ class ElementWriter:
         return ids
 
 
-def _short_form(ids: list[int]) -> list[int]:
-    """The ids that open a node up to its tag."""
-    tag = next((i for i, token_id in enumerate(ids) if token_id not in _PREFIXES), 0)
-    return ids[: tag + 1]
-
-
 def _is_labelled_by_value(attributes: dict[str, object]) -> bool:
     return attributes.get("type") in ("submit", "button", "reset")
+
+
+def _hides_text(node: Node) -> bool:
+    return node.need_block or TAG_OF[node.tag_name].is_unread or is_typed_into(node)
 
 
 def _label(node: Node) -> str:
@@ -195,9 +212,10 @@ def _label(node: Node) -> str:
     while stack and length < _MAX_LABEL_CHARS:
         inner = stack.pop()
         if inner.type == NodeType.Text and inner.text_content:
-            text = inner.text_content[:_MAX_LABEL_CHARS].strip()
+            words = inner.text_content.split(None, _MAX_LABEL_WORDS)[:_MAX_LABEL_WORDS]
+            text = " ".join(words)[:_MAX_LABEL_TEXT_CHARS]
             found += [text] if text else []
             length += len(text)
-        elif inner.tag_name.lower() not in UNREAD_TEXT and not inner.need_block:
+        elif not _hides_text(inner):
             stack.extend(reversed(inner.child_nodes))
     return " ".join(found)

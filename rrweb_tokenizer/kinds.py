@@ -55,6 +55,8 @@ _LINK_KINDS = (
     Kind(
         name="link",
         value_class=ValueClass.V_URL,
+        example="https://a.test/u/7",
+        missed="a bare host without www, such as a.test",
         hints=("link",),
         pattern=re.compile(
             r"(?<![a-z0-9])(?:[a-z][a-z0-9+.-]{1,20}://|www\.(?=\w))"
@@ -65,6 +67,8 @@ _LINK_KINDS = (
     Kind(
         name="link with a query",
         value_class=ValueClass.V_URL,
+        example="a.test/u?name=jane",
+        missed="a bare path without a query",
         hints=("link",),
         pattern=re.compile(
             r"(?<![\w.-])(?:[\w-]{1,63}\.){1,6}[a-z]{2,24}(?::\d{1,5})?(?:/[^\s?<>\"]{0,500})?"
@@ -75,6 +79,8 @@ _LINK_KINDS = (
     Kind(
         name="e-mail",
         value_class=ValueClass.V_EMAIL,
+        example="jane@example.com",
+        missed="spelled out: jane at example dot com",
         hints=("at",),
         pattern=re.compile(
             r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}(?:@|%40|[ ]?[\[(][ ]?at[ ]?[\])][ ]?)"
@@ -89,12 +95,16 @@ _SECRET_KINDS = (
     Kind(
         name="web token",
         value_class=ValueClass.V_TOKEN,
+        example="eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNry",
+        missed="one of which the start is cut off",
         hints=("run",),
         pattern=re.compile(r"(?<![\w-])eyJ[\w-]{8,4000}(?:\.[\w-]{2,4000}){1,4}"),
     ),
     Kind(
         name="service key",
         value_class=ValueClass.V_TOKEN,
+        example="AKIA6XFHPHITPOUNPT8Z",
+        missed="forms of services that are not listed, if they do not look random",
         hints=("run",),
         pattern=re.compile(
             r"(?<![\w-])(?:(?:sk|pk|rk|whsec)[_-](?:(?:live|test|proj|ant)[_-])?[\w-]{12,250}|"
@@ -108,6 +118,8 @@ _SECRET_KINDS = (
     Kind(
         name="credentials after a scheme",
         value_class=ValueClass.V_TOKEN,
+        example="Bearer mF_9.B5f-4.1JqM",
+        missed="without a digit",
         hints=("digit",),
         pattern=re.compile(
             r"(?<!\w)(?:bearer|basic|digest)[ ](?P<v>[\w+/=.~-]{12,4000})(?![\w])", _I
@@ -117,6 +129,8 @@ _SECRET_KINDS = (
     Kind(
         name="named secret",
         value_class=ValueClass.V_TOKEN,
+        example="password: hunter2x",
+        missed="without a digit, or after a word of another language",
         pattern=re.compile(
             rf"(?<![a-z])(?:{_CREDENTIAL_WORDS})[\"']?[ ]?[=:][ ]?[\"']?"
             rf"(?P<v>{_VALUE_CHARS}{{6,4000}})",
@@ -127,6 +141,8 @@ _SECRET_KINDS = (
     Kind(
         name="one-time code",
         value_class=ValueClass.V_TOKEN,
+        example="verification code: 482913",
+        missed="without the words, or with letters",
         pattern=re.compile(
             rf"(?<![\w])(?:{_CODE_WORDS})(?:[ ]is|[ ]?[:=#])?[ ]"
             rf"(?P<v>\d{{3}}[ -]?\d{{0,5}})(?![\w.,]\d)"
@@ -141,6 +157,8 @@ _HEX_KINDS = (
     Kind(
         name="UUID",
         value_class=ValueClass.V_UUID_HEX,
+        example="123e4567-e89b-12d3-a456-426614174000",
+        missed="without its hyphens and of digits alone",
         hints=("run",),
         pattern=re.compile(
             rf"(?<![0-9A-Za-z]){_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
@@ -151,12 +169,16 @@ _HEX_KINDS = (
     Kind(
         name="fingerprint",
         value_class=ValueClass.V_UUID_HEX,
+        example="5d:41:40:2a:bc:4b:2a:76",
+        missed="fewer than eight pairs",
         hints=("digit", "colons"),
         pattern=whole_word(rf"(?:{_HEX}{{2}}:){{7,63}}{_HEX}{{2}}"),
     ),
     Kind(
         name="MAC address",
         value_class=ValueClass.V_IP,
+        example="00:1a:2b:3c:4d:5e",
+        missed="of digits alone or letters alone",
         pattern=whole_word(
             rf"{_HEX}{{2}}([:-]){_HEX}{{2}}(?:\1{_HEX}{{2}}){{4}}|{_HEX}{{4}}(?:\.{_HEX}{{4}}){{2}}"
         ),
@@ -169,6 +191,8 @@ _NETWORK_KINDS = (
     Kind(
         name="IPv4 address",
         value_class=ValueClass.V_IP,
+        example="203.0.113.195",
+        missed="of single digits, such as 1.1.1.1 (a chapter), or after the word version",
         pattern=re.compile(
             r"(?<![\w./-])(?<!\bv )(?<!ersion )(?<!ersion: )\d{1,3}(?:\.\d{1,3}){3}"
             r"(?::\d{1,5}|/\d{1,2})?(?![\w-]|\.\w)",
@@ -179,6 +203,8 @@ _NETWORK_KINDS = (
     Kind(
         name="IPv6 address",
         value_class=ValueClass.V_IP,
+        example="fe80::1ff:fe23:4567:890a",
+        missed="the shortest ones, such as ::1",
         hints=("digit", "colons"),
         pattern=re.compile(
             rf"(?<![\w:.])(?:{_HEX}{{0,4}}:){{2,7}}(?:{_HEX}{{1,4}}|\d{{1,3}}(?:\.\d{{1,3}}){{3}})?(?![\w:])"
@@ -192,6 +218,8 @@ _PHONE_KINDS = (
     Kind(
         name="international phone number",
         value_class=ValueClass.V_PHONE,
+        example="+49 30 1234567",
+        missed="fewer than eight digits",
         pattern=re.compile(
             rf"(?<![\w+])\+[ ]?[1-9](?:{_PHONE_GAP}\d){{7,14}}(?!\d)|"
             rf"(?<![\w.,:/-])00[1-9]\d{{0,2}}[ ./-](?:{_PHONE_GAP}\d){{6,12}}(?!\d)|"
@@ -202,12 +230,16 @@ _PHONE_KINDS = (
     Kind(
         name="phone number after its name",
         value_class=ValueClass.V_PHONE,
+        example="Tel.: 5551234",
+        missed="after a word of another language",
         pattern=after_word(_PHONE_WORDS, rf"\(?\d(?:{_PHONE_GAP}\d){{5,14}}(?![\w]|[.,:]\d)"),
         check=checksums.check_plain_phone,
     ),
     Kind(
         name="North American phone number",
         value_class=ValueClass.V_PHONE,
+        example="(555) 123-4567",
+        missed="ten digits in one run",
         pattern=re.compile(
             rf"(?<![\w.,/$€£-])(?:1(?:[ .]|{_DASH}))?"
             rf"(?:\([2-9]\d{{2}}\)[ .-]?|[2-9]\d{{2}}(?:[ .]|{_DASH}))"
@@ -218,6 +250,8 @@ _PHONE_KINDS = (
     Kind(
         name="national phone number",
         value_class=ValueClass.V_PHONE,
+        example="020 7946 0958",
+        missed="fewer than nine digits",
         pattern=re.compile(
             rf"(?<![\w.,:/-])(?:\(0\d{{1,5}}\)|0\d{{1,5}})"
             rf"(?:(?:[ ./]|{_DASH}|[ ]{_DASH}[ ])\d{{2,8}})"
@@ -231,6 +265,8 @@ _PHONE_KINDS = (
     Kind(
         name="phone number with its area in brackets",
         value_class=ValueClass.V_PHONE,
+        example="(11) 91234-5678",
+        missed="fewer than eight digits",
         pattern=re.compile(
             r"(?<![\w.,])(?:8[ ]?)?\(\d{2,5}\)[ -]?\d{2,5}[ -]?\d{2,4}(?:[ -]\d{2,4})?"
             r"(?![\w-]|[.,]\d)"
@@ -240,6 +276,8 @@ _PHONE_KINDS = (
     Kind(
         name="mobile number of China or India",
         value_class=ValueClass.V_PHONE,
+        example="138 1234 5678",
+        missed="grouped in another way",
         pattern=re.compile(
             r"(?<![\w.,:/-])(?:1[3-9]\d([ -])\d{4}\1\d{4}|1[3-9]\d{9}|[6-9]\d{4}[ -]\d{5})"
             r"(?![\w-]|[.,]\d)"
@@ -253,6 +291,8 @@ _RANDOM_KINDS = (
     Kind(
         name="long hexadecimal",
         value_class=ValueClass.V_UUID_HEX,
+        example="d41d8cd98f00b204e9800998ecf8427e",
+        missed="fewer than 16 digits; of digits alone",
         hints=("digit", "run"),
         pattern=re.compile(rf"(?<![0-9A-Za-z])(?:0x)?{_HEX}{{16,4000}}(?![0-9A-Za-z])"),
         check=checksums.check_long_hex,
@@ -260,6 +300,8 @@ _RANDOM_KINDS = (
     Kind(
         name="random string",
         value_class=ValueClass.V_TOKEN,
+        example="b5ADvyv2epvQvD6ljkqbiQ4iDO3lAM9UGQP3",
+        missed="made of words, or of small letters alone; fewer than 16 characters",
         hints=("run",),
         pattern=re.compile(r"(?<![\w+/=-])[\w+/=-]{16,20000}", re.ASCII),
         check=checksums.check_random,

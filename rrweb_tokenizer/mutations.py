@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rrweb_tokenizer.attributes import attribute_id, style_classes
+from rrweb_tokenizer.attributes import attribute_id, style_classes, value_ids
 from rrweb_tokenizer.chapters import Part
 from rrweb_tokenizer.dom import UNREAD_TEXT, ElementWriter, Subtree
 from rrweb_tokenizer.enums import NodeType
@@ -23,6 +23,7 @@ from rrweb_tokenizer.mirror import Mirror
 from rrweb_tokenizer.quantize import count_to_bin
 from rrweb_tokenizer.references import Target
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
+from rrweb_tokenizer.typed_text import is_within_typed_text
 
 __all__ = ["MAX_MUTATION_IDS", "MutationWriter", "style_signature"]
 
@@ -142,12 +143,18 @@ class MutationWriter:
             return self._text(ChangedText(id=node.id, value=node.text_content))
         if node.type not in (NodeType.Element, NodeType.Document):
             return []
+        if is_within_typed_text(node, self._mirror):
+            return [_ADD, Target(added.parent_id), *self._elements.typed(node)]
         subtree = self._elements.subtree(node, _MAX_SUBTREE_IDS)
         return [_ADD, Target(added.parent_id), *_cut(subtree, _MAX_SUBTREE_IDS + 8)]
 
     def _text(self, text: ChangedText) -> list[Part]:
-        parent = self._mirror.parent(text.id)
-        if parent is None or not text.value or text.value.isspace() or not self._is_read(text.id):
+        node, parent = self._mirror.get(text.id), self._mirror.parent(text.id)
+        if node is None or parent is None or not self._is_read(text.id):
+            return []
+        if is_within_typed_text(node, self._mirror):
+            return [_TEXT, Target(parent.id), *value_ids(text.value or "")]
+        if not text.value or text.value.isspace():
             return []
         ids = self._elements.text(text.value, max_pieces=16)
         return [_TEXT, Target(parent.id), _TXT, *ids] if ids else []
@@ -161,8 +168,14 @@ class MutationWriter:
         if node is None:
             return []
         parts: list[Part] = []
+        # Below an editable element the visitor decides what links and pictures say.
+        is_visitors = is_within_typed_text(node, self._mirror)
         for name in list(changed.attributes)[:_MAX_CHANGES]:
-            parts += self._attribute(node, name, changed.attributes[name])
+            value = changed.attributes[name]
+            if is_visitors and value is not None and name != "style":
+                parts.append(attribute_id(name))
+            else:
+                parts += self._attribute(node, name, value)
         return [_ATTR, Target(changed.id), *parts] if parts else []
 
     def _attribute(self, node: Node, name: str, value: object) -> list[Part]:

@@ -23,6 +23,7 @@ from rrweb_tokenizer.tags import (
     TAG_OF,
     TEXT_RANK,
 )
+from rrweb_tokenizer.typed_text import is_typed_into
 
 __all__ = ["Outline", "Subtree", "fit", "outline"]
 
@@ -140,7 +141,8 @@ def outline(root: Node, is_bare: Callable[[Node], bool]) -> Outline:
                 add_subject(node if kind == _ELEMENT else None)
                 num_nodes += 1
                 inner_depth += 1
-            if node.child_nodes and not (tag.is_closed or node.need_block):
+            is_closed = tag.is_closed or node.need_block or (attributes and is_typed_into(node))
+            if node.child_nodes and not is_closed:
                 above.append((children, depth, text_rank))
                 children = iter(_options(node) if tag.name == "select" else node.child_nodes)
                 depth = inner_depth
@@ -170,6 +172,8 @@ def _opened(node: Node, is_bare: Callable[[Node], bool]) -> tuple[Node, tuple[in
 def _only_child(node: Node) -> Node | None:
     """The one element in a wrapper that holds nothing else, None for all other nodes."""
     if not TAG_OF[node.tag_name].is_wrapper or node.is_svg or node.need_block:
+        return None
+    if is_typed_into(node):
         return None
     only = None
     for child in node.child_nodes:
@@ -356,6 +360,6 @@ def _levels(depths: list[int], kept: list[int] | range) -> list[int]:
 
 def _holds_nothing(subject: Node | str | None) -> bool:
     """Whether nothing can be written inside: text, void elements, what is closed or blocked."""
-    if isinstance(subject, str):
-        return True
-    return subject is not None and (TAG_OF[subject.tag_name].holds_nothing or subject.need_block)
+    if subject is None or isinstance(subject, str):
+        return subject is not None
+    return TAG_OF[subject.tag_name].holds_nothing or subject.need_block or is_typed_into(subject)

@@ -62,6 +62,8 @@ PLACE_KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         name="coordinates",
         value_class=ValueClass.V_ADDRESS,
+        example="52.52000, 13.40495",
+        missed="fewer than four places after the point",
         pattern=re.compile(
             r"(?<![\w.,])[-+]?[0-9]{1,2}\.[0-9]{4,16}"
             r"(?:[ ]?[,;][ ]?|[ ])[-+]?[0-9]{1,3}\.[0-9]{4,16}"
@@ -72,6 +74,8 @@ PLACE_KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         name="coordinates in degrees",
         value_class=ValueClass.V_ADDRESS,
+        example="52°31'12\"N 13°24'18\"E",
+        missed="without a compass letter",
         pattern=re.compile(
             r"(?<![\w.])\d{1,2}(?:\.\d{1,8})?°[ ]?(?:\d{1,2}(?:\.\d{1,6})?['′][ ]?)?"
             r"(?:\d{1,2}(?:\.\d{1,4})?(?:[\"″]|'')[ ]?)?[NS],?[ ]?\d{1,3}(?:\.\d{1,8})?°[ ]?"
@@ -82,11 +86,15 @@ PLACE_KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         name="street and number",
         value_class=ValueClass.V_ADDRESS,
+        example="12 Main Street",
+        missed="without a number; names of houses, towns and firms",
         pattern=re.compile(rf"(?<![\w.,$€£#/:-])(?:{_STREET_EN}|{_STREET_EN_SMALL}|{_STREET_FR})"),
     ),
     Kind(
         name="street with the number behind",
         value_class=ValueClass.V_ADDRESS,
+        example="Musterstraße 12a",
+        missed="streets whose name ends otherwise (Am Markt 3)",
         pattern=re.compile(
             rf"(?<![\w-])(?:(?:{_STREET_JOINED}|{_STREET_APART}){_HOUSE}{_PLZ_TOWN}|{_STREET_ROMANCE})"
         ),
@@ -94,11 +102,15 @@ PLACE_KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         name="street in other scripts",
         value_class=ValueClass.V_ADDRESS,
+        example="ул. Ленина, д. 5",
+        missed="scripts other than Cyrillic, Chinese and Japanese",
         pattern=re.compile(_STREET_OTHER, re.IGNORECASE),
     ),
     Kind(
         name="post box or UK postcode",
         value_class=ValueClass.V_ADDRESS,
+        example="P.O. Box 1234",
+        missed="postcodes of other countries by themselves",
         pattern=re.compile(rf"(?<![\w-])(?:{_POST_BOX}|{_UK_POSTCODE})(?![\w])"),
     ),
 )

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from rrweb_tokenizer.surrogates import without_lone_surrogates
+
 __all__ = ["FoundEvents", "NotARecording", "find_events"]
 
 _BOM = b"\xef\xbb\xbf"
@@ -58,7 +60,10 @@ def find_events(text: bytes) -> FoundEvents:
         if text[:1] == b"[":
             return _from_list(text)
         return _from_object(_decode_object(text), text)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        repaired = without_lone_surrogates(text)
+        if repaired != text:
+            return find_events(repaired)
         return _from_lines(text, error)
 
 
@@ -88,7 +93,7 @@ def _from_lines(text: bytes, error: Exception) -> FoundEvents:
     if len(lines) > 1:
         try:
             first = msgspec.json.decode(lines[0], type=msgspec.Raw)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeError):
             first = None
         if first is not None and bytes(first)[:1] in (b"[", b"{"):
             return FoundEvents(parts=lines, form="lines")

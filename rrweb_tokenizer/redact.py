@@ -9,9 +9,10 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Final
 
-from rrweb_tokenizer.classify import classify_identifier, classify_value
+from rrweb_tokenizer.classify import classify_identifier, classify_value, is_masked
 from rrweb_tokenizer.kind_search import has_hint, replace_kinds
 from rrweb_tokenizer.normalize import LOOKALIKE_CLOSE, LOOKALIKE_OPEN, normalize_text
+from rrweb_tokenizer.recognisers import Recogniser, hide_recognised
 from rrweb_tokenizer.value_classes import ValueClass
 
 __all__ = [
@@ -34,18 +35,36 @@ _MARGIN_CHARS: Final = 512
 _MAX_ROUNDS: Final = 8
 
 
-def redact(text: str) -> list[str | ValueClass]:
+def redact(text: str, recogniser: Recogniser | None = None) -> list[str | ValueClass]:
     """The normalised plain-text segments and value classes of a text, in order.
 
     Segments are never empty and have no white space at their ends. Neighbouring values of one class
     count once. Redacting a segment again, or `redacted_text`, finds nothing more. At most
     `MAX_TEXT_CHARS` characters are kept; a text without digits, "@", links or long runs of
     characters (most texts) costs one search for those.
+
+    Args:
+        text: Any text.
+        recogniser: Looks at what the patterns left; see `recognisers.Recogniser`.
     """
     text = normalize_text(text)
-    if len(text) <= MAX_TEXT_CHARS and not has_hint(text):
-        return [text] if text else []
-    parts = _cut(replace_kinds(text[: MAX_TEXT_CHARS + _MARGIN_CHARS]), MAX_TEXT_CHARS)
+    if is_masked(text):
+        return [ValueClass.V_MASKED]
+    if len(text) > MAX_TEXT_CHARS or has_hint(text):
+        parts = _cut(replace_kinds(text[: MAX_TEXT_CHARS + _MARGIN_CHARS]), MAX_TEXT_CHARS)
+        parts = _until_nothing_is_found(parts)
+    else:
+        parts = [text] if text else []
+    if recogniser is None:
+        return parts
+    hidden: list[str | ValueClass] = []
+    for part in parts:
+        hidden += [part] if isinstance(part, ValueClass) else hide_recognised(part, recogniser)
+    return parts if hidden == parts else _until_nothing_is_found(hidden)
+
+
+def _until_nothing_is_found(parts: list[str | ValueClass]) -> list[str | ValueClass]:
+    """The parts after as many searches as find something, equal neighbours joined."""
     for _ in range(_MAX_ROUNDS):
         found = [piece for part in parts for piece in _again(part)]
         if found == parts:

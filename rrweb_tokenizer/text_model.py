@@ -15,6 +15,7 @@ import sentencepiece
 
 from rrweb_tokenizer.memo import Memo
 from rrweb_tokenizer.normalize import normalize_text, replace_unencodable
+from rrweb_tokenizer.recognisers import Recogniser
 from rrweb_tokenizer.redact import MAX_TEXT_CHARS, ValueClass, redact
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS, TEXT_ID_OFFSET
 
@@ -46,12 +47,21 @@ class TextModel:
         model_proto: The bytes of a SentencePiece model file: identity normalisation, byte fallback,
             piece 0 the only unknown one, no control pieces.
         memo_bytes: Bound on the memory of remembered answers; 0 remembers nothing.
+        recogniser: Finds what patterns cannot, such as names; see `recognisers.Recogniser`. It must
+            pickle where the model does: a function of a module, not a lambda.
 
     Raises:
         TextModelError: The bytes are something else.
     """
 
-    def __init__(self, model_proto: bytes, *, memo_bytes: int = MEMO_BYTES) -> None:
+    def __init__(
+        self,
+        model_proto: bytes,
+        *,
+        memo_bytes: int = MEMO_BYTES,
+        recogniser: Recogniser | None = None,
+    ) -> None:
+        self.recogniser = recogniser
         self.model_proto: Final = model_proto
         self.sha256: Final = hashlib.sha256(model_proto).hexdigest()
         self._processor = _load(model_proto)
@@ -63,14 +73,14 @@ class TextModel:
         _check(self._processor, self.pieces)
 
     @classmethod
-    def from_file(cls, path: str | Path) -> TextModel:
+    def from_file(cls, path: str | Path, *, recogniser: Recogniser | None = None) -> TextModel:
         """The model in a file.
 
         Raises:
             TextModelError: The file is not there or holds something else; names it.
         """
         try:
-            return cls(Path(path).read_bytes())
+            return cls(Path(path).read_bytes(), recogniser=recogniser)
         except OSError as error:
             raise TextModelError(f"{path}: cannot be read: {error.strerror}") from error
         except TextModelError as error:
@@ -136,7 +146,7 @@ class TextModel:
 
     def _encode(self, text: str, max_pieces: int) -> tuple[list[int], bool]:
         ids: list[int] = []
-        for part in redact(text):
+        for part in redact(text, self.recogniser):
             if isinstance(part, ValueClass):
                 ids.append(_VALUE_CLASS_IDS[part])
             else:
@@ -155,7 +165,11 @@ class TextModel:
         return segment[: space if space >= 0 else num_chars + _WORD_CHARS]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (TextModel, (self.model_proto,))
+        return (_restored, (self.model_proto, self.recogniser))
+
+
+def _restored(model_proto: bytes, recogniser: Recogniser | None) -> TextModel:
+    return TextModel(model_proto, recogniser=recogniser)
 
 
 def _load(model_proto: bytes) -> sentencepiece.SentencePieceProcessor:

@@ -22,6 +22,7 @@ from rrweb_tokenizer.chapters import EncodedSession
 from rrweb_tokenizer.collection import paused_collection
 from rrweb_tokenizer.fast_export import build_fast_tokenizer
 from rrweb_tokenizer.normalize import replace_unencodable
+from rrweb_tokenizer.recognisers import Recogniser, recogniser_name
 from rrweb_tokenizer.recording import NotARecording, find_events
 from rrweb_tokenizer.rendering import drop_marks, has_marks, readable, render
 from rrweb_tokenizer.schema import Event, decode_events
@@ -68,6 +69,10 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
             `bpe_model_path` is another name for it.
         text_model_sha256: Expected hash of that model; saved with the tokenizer, so that a model
             file which changed afterwards is refused.
+        recogniser: Finds in the text of sessions what patterns cannot, such as names; see
+            `recognisers.Recogniser`. A saved tokenizer keeps its name, never its code.
+        saved_recogniser: That name, out of a saved tokenizer: sessions are then encoded only with
+            this recogniser given again. None to go without, or to take another.
 
     Raises:
         ValueError: A file is missing, damaged or of another vocabulary; names the file.
@@ -84,6 +89,8 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
         structural_vocab_path: str | os.PathLike[str] | None = None,
         bpe_model_path: str | os.PathLike[str] | None = None,
         text_model_sha256: str | None = None,
+        recogniser: Recogniser | None = None,
+        saved_recogniser: str | None = None,
         model_max_length: int = 2048,
         **kwargs: Any,
     ) -> None:
@@ -92,7 +99,8 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
         )
         self.bpe_model_file = str(bpe_model_file or bpe_model_path or _PACKAGE / "text_bpe.model")
         _check_structural(Path(self.structural_vocab_file))
-        self.text_model = TextModel.from_file(self.bpe_model_file)
+        self.text_model = TextModel.from_file(self.bpe_model_file, recogniser=recogniser)
+        self.saved_recogniser = _name_of_recogniser(recogniser, saved_recogniser)
         _check_pieces(self.text_model, self.bpe_model_file, text_model_sha256)
         self._tokens = STRUCTURAL_TOKENS + self.text_model.pieces
         self._token_ids = {token: i for i, token in enumerate(self._tokens)}
@@ -103,6 +111,7 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
         super().__init__(
             model_max_length=model_max_length,
             text_model_sha256=self.text_model.sha256,
+            saved_recogniser=self.saved_recogniser,
             **kwargs,
         )
         # Written-out structural tokens are split off strings, but only the first five are special:
@@ -186,6 +195,12 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
 
     @cached_property
     def _serializer(self) -> Serializer:
+        if self.saved_recogniser is not None and self.text_model.recogniser is None:
+            raise ValueError(
+                f"this tokenizer was saved with the recogniser {self.saved_recogniser}, without "
+                "which it would read what that one hides: load it with recogniser=that function, "
+                "or with saved_recogniser=None to go without"
+            )
         return Serializer(self.text_model)
 
     @cached_property
@@ -307,6 +322,18 @@ def _check_pieces(text_model: TextModel, path: str, sha256: str | None) -> None:
             f"{path}: its sha256 {text_model.sha256} is not {sha256}, which was saved with the "
             "tokenizer: the file was changed or belongs to another model"
         )
+
+
+def _name_of_recogniser(recogniser: Recogniser | None, saved: str | None) -> str | None:
+    if recogniser is None:
+        return saved
+    name = recogniser_name(recogniser)
+    if saved is not None and saved != name:
+        raise ValueError(
+            f"this tokenizer was saved with the recogniser {saved}, not {name}: the ids of "
+            "sessions will be others; pass saved_recogniser=None as well if that is what you want"
+        )
+    return name
 
 
 def _events_of(session: Any) -> list[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
@@ -27,11 +28,16 @@ _QUERY: Final = STRUCTURAL_IDS["[QUERY]"]
 _HASH: Final = STRUCTURAL_IDS["[HASH]"]
 _TRUNC: Final = STRUCTURAL_IDS["[TRUNC]"]
 _N_0: Final = STRUCTURAL_IDS["[N_0]"]
+_LAST_PART: Final = re.compile(r"[/?#&][^/?#&]*\Z")
+_SEGMENT_VALUES: Final = re.compile(r";[^;=]*=.*", re.DOTALL)
 # Scheme -> the one token that stands for such a URL.
 _OTHER_SCHEMES: Final = {
-    "mailto": STRUCTURAL_IDS["[V_EMAIL]"],
-    "tel": STRUCTURAL_IDS["[V_PHONE]"],
-    "sms": STRUCTURAL_IDS["[V_PHONE]"],
+    **dict.fromkeys("mailto sip sips xmpp im".split(), STRUCTURAL_IDS["[V_EMAIL]"]),
+    **dict.fromkeys(
+        "tel sms callto facetime facetime-audio whatsapp viber".split(), STRUCTURAL_IDS["[V_PHONE]"]
+    ),
+    **dict.fromkeys("skype msteams tg bitcoin ethereum".split(), STRUCTURAL_IDS["[V_TOKEN]"]),
+    "geo": STRUCTURAL_IDS["[V_ADDRESS]"],
     "javascript": STRUCTURAL_IDS["[R_JS]"],
     "blob": STRUCTURAL_IDS["[R_BLOB]"],
 }
@@ -54,14 +60,19 @@ _KIND_OF_SUFFIX: Final = {
 def resolve(url: str, base: str) -> str:
     """The absolute form of a URL on a page; the URL itself when it cannot be parsed."""
     try:
-        return urljoin(base, url[:_MAX_URL_CHARS])
+        return urljoin(base, _cut(url))
     except ValueError:
-        return url[:_MAX_URL_CHARS]
+        return _cut(url)
+
+
+def _cut(url: str) -> str:
+    """The URL, a very long one without the part that the cut would tear in two."""
+    return url if len(url) <= _MAX_URL_CHARS else _LAST_PART.sub("", url[:_MAX_URL_CHARS])
 
 
 def _split(url: str) -> SplitResult | None:
     try:
-        parts = urlsplit(url[:_MAX_URL_CHARS].strip())
+        parts = urlsplit(_cut(url.strip()))
         _ = parts.hostname
     except ValueError:
         return None
@@ -114,8 +125,18 @@ class UrlWriter:
         for key in self._query_keys(parts.query):
             ids += [_QUERY, *self._text(key, _MAX_KEY_PIECES)]
         if parts.fragment:
-            ids += [_HASH, *self._segments(parts.fragment.strip("!/"))]
+            ids += self._write_fragment(parts.fragment.strip("!/"))
         return ids or [_PATH]
+
+    def _write_fragment(self, fragment: str) -> list[int]:
+        """A fragment's path, and keys alone where it holds a query: tokens are handed over so."""
+        route, _, query = fragment.partition("?")
+        if "=" in route:
+            route, query = "", f"{route}&{query}"
+        ids = [_HASH, *self._segments(route)]
+        for key in self._query_keys(query):
+            ids += [_QUERY, *self._text(key, _MAX_KEY_PIECES)]
+        return ids
 
     def _write_path(self, path: str) -> list[int]:
         segments = self._segments(path)
@@ -123,7 +144,8 @@ class UrlWriter:
 
     def _segments(self, path: str) -> list[int]:
         """The last segments of a path, one after another, each as text or as its class."""
-        segments = [unquote(segment) for segment in path.split("/") if segment]
+        # "cart;jsessionid=1f2e": what follows the semicolon is a query in another form.
+        segments = [unquote(_SEGMENT_VALUES.sub("", s)) for s in path.split("/") if s]
         ids = [_TRUNC] if len(segments) > _MAX_SEGMENTS else []
         for segment in segments[-_MAX_SEGMENTS:]:
             ids += self._text(segment, _MAX_SEGMENT_PIECES)

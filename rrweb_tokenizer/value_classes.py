@@ -43,11 +43,14 @@ class Kind:
     The group `v` of `pattern`, or the whole match where there is none, is what gets replaced; the
     words before it ("passport no.") stay. `check` says how many of its first characters really are
     of the kind. `hints` name entries of `kinds.HINTS` that must all be found in a text for the
-    pattern to be tried at all.
+    pattern to be tried at all. `example` and `missed` (what of the kind is not found) are for
+    people: docs/privacy.md is made of them.
     """
 
     name: str
     value_class: ValueClass
+    example: str
+    missed: str
     pattern: re.Pattern[str]
     hints: tuple[str, ...] = ("digit",)
     check: Callable[[str], int] | None = None
