@@ -37,7 +37,10 @@ def walk(root: Node) -> Iterator[tuple[Node, int]]:
 
 def index_of(siblings: list[Node], node: Node) -> int:
     """The place of this very node; -1 when it is not there."""
-    return next((place for place, child in enumerate(siblings) if child is node), -1)
+    for place, child in enumerate(siblings):
+        if child is node:
+            return place
+    return -1
 
 
 def is_same(known: Node, recorded: Recorded, node: Node) -> bool:

@@ -110,7 +110,7 @@ INVALID = [
         b"1f",
         b"1 000",
     ),
-    *(b"True", b"TRUE", b"nul", b"nulll", b"undefined", b"tru", b"truefalse", b"fals"),
+    *(b"True", b"TRUE", b"nul", b"nullx", b"undefined", b"tr", b"truefalse", b"fa"),
     *(
         b'"',
         b'"a',
