@@ -257,6 +257,11 @@ class Mirror:
                 waiting.setdefault(awaited, []).append(added)
         return num_lost + sum(map(len, waiting.values()))
 
+    def _is_new(self, root: Node) -> bool:
+        """Whether all ids of a subtree are distinct and none is known."""
+        ids = [node.id for node, _ in walk(root)]
+        return len(set(ids)) == len(ids) and self._nodes.keys().isdisjoint(ids)
+
     def _is_within(self, node: Node, ancestor_id: int) -> bool:
         """Whether a node is the one of an id, or stands below it."""
         inner: Node | None = node
@@ -285,9 +290,11 @@ class Mirror:
             else:
                 self._remove(node.id)
         if node is not known:
-            node.child_nodes = []  # they come as added nodes of their own
-            self._nodes[node.id] = node
-            self._gone.discard(node.id)
+            # rrweb adds children as nodes of their own and its replayer ignores others; whoever
+            # writes new ones within an added node means them all the same.
+            if node.child_nodes and not self._is_new(node):
+                node.child_nodes = []
+            self._register_new(node)
         if _NOWHERE in (added.next_id, added.previous_id):
             self._placeless[node.id] = added
             return True
