@@ -177,12 +177,6 @@ class ElementWriter:
         return ids
 
 
-def _short_form(ids: list[int]) -> list[int]:
-    """The ids that open a node up to its tag."""
-    tag = next((i for i, token_id in enumerate(ids) if token_id not in _PREFIXES), 0)
-    return ids[: tag + 1]
-
-
 def _is_labelled_by_value(attributes: dict[str, object]) -> bool:
     return attributes.get("type") in ("submit", "button", "reset")
 

@@ -140,7 +140,7 @@ def outline(root: Node, is_bare: Callable[[Node], bool]) -> Outline:
                 add_subject(node if kind == _ELEMENT else None)
                 num_nodes += 1
                 inner_depth += 1
-            if node.child_nodes and not (tag.is_closed or node.need_block):
+            if node.child_nodes and not (tag.holds_nothing or node.need_block):
                 above.append((children, depth, text_rank))
                 children = iter(_options(node) if tag.name == "select" else node.child_nodes)
                 depth = inner_depth
