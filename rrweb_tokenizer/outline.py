@@ -141,8 +141,8 @@ def outline(root: Node, is_bare: Callable[[Node], bool]) -> Outline:
                 add_subject(node if kind == _ELEMENT else None)
                 num_nodes += 1
                 inner_depth += 1
-            is_closed = tag.is_closed or node.need_block or (attributes and is_typed_into(node))
-            if node.child_nodes and not is_closed:
+            is_leaf = tag.holds_nothing or node.need_block or (attributes and is_typed_into(node))
+            if node.child_nodes and not is_leaf:
                 above.append((children, depth, text_rank))
                 children = iter(_options(node) if tag.name == "select" else node.child_nodes)
                 depth = inner_depth
