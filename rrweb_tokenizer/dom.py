@@ -32,6 +32,8 @@ _MAX_LABEL_PIECES: Final = 8
 _MAX_LABEL_CHARS: Final = 80
 _MAX_TELLING: Final = 4
 
+_TEXT: Final = int(NodeType.Text)
+_ELEMENT: Final = int(NodeType.Element)
 _AT_VALUE: Final = STRUCTURAL_IDS["[AT_value]"]
 _TXT: Final = STRUCTURAL_IDS["[TXT]"]
 _TRUNC: Final = STRUCTURAL_IDS["[TRUNC]"]
@@ -72,7 +74,7 @@ class ElementWriter:
 
     def tag_id(self, node: Node) -> int:
         """The `[TAG_*]` id of an element, or the `[NT_*]` id of another node."""
-        if node.type != NodeType.Element:
+        if node.type != _ELEMENT:
             kind = node.type if 0 <= node.type <= NodeType.Comment else NodeType.Comment
             return _NT_DOCUMENT + kind
         tag = TAG_OF[node.tag_name]
@@ -188,10 +190,11 @@ def _label(node: Node) -> str:
     stack = [node]
     while stack and length < _MAX_LABEL_CHARS:
         inner = stack.pop()
-        if inner.type == NodeType.Text and inner.text_content:
+        if inner.type == _TEXT and inner.text_content:
             text = inner.text_content[:_MAX_LABEL_CHARS].strip()
-            found += [text] if text else []
-            length += len(text)
-        elif inner.tag_name.lower() not in UNREAD_TEXT and not inner.need_block:
-            stack.extend(reversed(inner.child_nodes))
+            if text:
+                found.append(text)
+                length += len(text)
+        elif inner.child_nodes and not (TAG_OF[inner.tag_name].is_unread or inner.need_block):
+            stack += inner.child_nodes[::-1]
     return " ".join(found)
