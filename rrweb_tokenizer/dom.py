@@ -114,7 +114,7 @@ class ElementWriter:
         """A node and all below it in document order, at most about `max_ids` ids.
 
         What goes first is containers, then text, then headings, each from the end of the page;
-        what can be clicked or filled stays, with a shorter text when it alone is over the cap.
+        what can be clicked or filled stays, unless it alone is over the cap.
         """
         found = outline(root, self._is_bare)
         return fit(found, max_ids, write=self._node_ids, tag_id=self.tag_id)

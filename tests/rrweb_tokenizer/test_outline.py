@@ -20,9 +20,15 @@ def kept_by_the_rule(nodes: list[tuple[int, str]], max_ids: int) -> list[int]:
         return list(range(len(nodes)))
     interactive = [i for i, (rank, _) in enumerate(nodes) if rank == INTERACTIVE_RANK]
     room = max_ids - sum(lengths[i] + 1 for i in interactive)
-    if room < 0:
-        room = max_ids - sum(min(lengths[i], 6) + 1 for i in interactive)
     kept = set(interactive)
+    if room < 0:
+        kept = set()
+        room = max_ids * 3 // 4
+        for i in interactive:
+            if min(lengths[i], 6) < room:
+                kept.add(i)
+                room -= min(lengths[i], 6) + 1
+        room += max_ids - max_ids * 3 // 4
     for rank in range(1, NUM_RANKS):
         for i, (its_rank, _) in enumerate(nodes):
             if its_rank == rank and lengths[i] < room:
@@ -83,3 +89,13 @@ def test_nodes_that_cannot_fit_are_never_written() -> None:
     subtree = fit(outline(page, lambda _: False), 100, write=write, tag_id=lambda _: 1)
     assert subtree.num_elided > 1_900
     assert len(asked) < 200
+
+
+def test_a_page_of_links_stays_within_the_cap_and_keeps_its_headings() -> None:
+    links = [element(10 + i, "a", text(5_000 + i, "some more words")) for i in range(1_000)]
+    page = msgspec.convert(element(1, "body", *links, element(9_000, "h1")), Node)
+    subtree = fit(
+        outline(page, lambda _: False), 200, write=lambda _: [600, 601, 602], tag_id=lambda _: 7
+    )
+    assert 100 < sum(map(len, subtree.nodes)) <= 200
+    assert any(ids[-3:] == [600, 601, 602] for ids in subtree.nodes[-3:])
