@@ -38,6 +38,8 @@ _MAX_LABEL_TEXT_CHARS: Final = 600
 _MAX_TYPED_CHARS: Final = 4_096
 _MAX_TELLING: Final = 4
 
+_TEXT: Final = int(NodeType.Text)
+_ELEMENT: Final = int(NodeType.Element)
 _AT_VALUE: Final = STRUCTURAL_IDS["[AT_value]"]
 _TXT: Final = STRUCTURAL_IDS["[TXT]"]
 _TRUNC: Final = STRUCTURAL_IDS["[TRUNC]"]
@@ -81,7 +83,7 @@ class ElementWriter:
 
     def tag_id(self, node: Node) -> int:
         """The `[TAG_*]` id of an element, or the `[NT_*]` id of another node."""
-        if node.type != NodeType.Element:
+        if node.type != _ELEMENT:
             kind = node.type if 0 <= node.type <= NodeType.Comment else NodeType.Comment
             return _NT_DOCUMENT + kind
         tag = TAG_OF[node.tag_name]
@@ -129,7 +131,7 @@ class ElementWriter:
         """A node and all below it in document order, at most about `max_ids` ids.
 
         What goes first is containers, then text, then headings, each from the end of the page;
-        what can be clicked or filled stays, with a shorter text when it alone is over the cap.
+        what can be clicked or filled stays, unless it alone is over the cap.
         """
         found = outline(root, self._is_bare)
         return fit(found, max_ids, write=self._node_ids, tag_id=self.tag_id)
@@ -211,11 +213,12 @@ def _label(node: Node) -> str:
     stack = [node]
     while stack and length < _MAX_LABEL_CHARS:
         inner = stack.pop()
-        if inner.type == NodeType.Text and inner.text_content:
+        if inner.type == _TEXT and inner.text_content:
             words = inner.text_content.split(None, _MAX_LABEL_WORDS)[:_MAX_LABEL_WORDS]
             text = " ".join(words)[:_MAX_LABEL_TEXT_CHARS]
-            found += [text] if text else []
-            length += len(text)
-        elif not _hides_text(inner):
-            stack.extend(reversed(inner.child_nodes))
+            if text:
+                found.append(text)
+                length += len(text)
+        elif inner.child_nodes and not _hides_text(inner):
+            stack += inner.child_nodes[::-1]
     return " ".join(found)

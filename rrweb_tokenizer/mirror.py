@@ -161,18 +161,20 @@ class Mirror:
         nodes, parents, gone = self._nodes, self._parents, self._gone
         nodes[root.id] = root
         gone.discard(root.id)
-        stack = [root]
-        while stack:
-            node = stack.pop()
+        with_children = [root]
+        for node in with_children:  # grows while it is gone through
             if node.tag_name in WITH_TEXT_ATTRIBUTE:
                 settle_text(node)
             for child in node.child_nodes:
-                if child.id in nodes:
+                child_id = child.id
+                if child_id in nodes:
                     return False
-                nodes[child.id] = child
-                parents[child.id] = node
-                gone.discard(child.id)
-            stack.extend(node.child_nodes)
+                nodes[child_id] = child
+                parents[child_id] = node
+                if gone:
+                    gone.discard(child_id)
+                if child.child_nodes:
+                    with_children.append(child)
         return True
 
     def _remove_from(self, removed: RemovedNode) -> bool:

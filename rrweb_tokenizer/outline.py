@@ -232,25 +232,18 @@ class _Written:
             self._known[place] = ids
         return ids
 
-    def shorten(self, places: list[int]) -> int:
-        """Puts a few ids in the place of nodes' own: of an element up to its tag, of a text some.
-
-        Returns:
-            How many ids these are together.
-        """
-        num_ids = 0
-        for place in places:
-            subject = self._subjects[place]
-            if isinstance(subject, str):
-                ids = self.ids(place)
-                if len(ids) > 1 + _MAX_SHORT_PIECES:
-                    ids = [*ids[: 1 + _MAX_SHORT_PIECES], _TRUNC]
-            else:
-                ids = [*self._leads.get(place, _NO_LEAD)]
-                ids += [] if subject is None else [self._tag_id(subject)]
-            self._known[place] = ids
-            num_ids += len(ids)
-        return num_ids
+    def shorten(self, place: int) -> list[int]:
+        """Puts a few ids in place of a node's own: of an element up to its tag, of a text some."""
+        subject = self._subjects[place]
+        if isinstance(subject, str):
+            ids = self.ids(place)
+            if len(ids) > 1 + _MAX_SHORT_PIECES:
+                ids = [*ids[: 1 + _MAX_SHORT_PIECES], _TRUNC]
+        else:
+            ids = [*self._leads.get(place, _NO_LEAD)]
+            ids += [] if subject is None else [self._tag_id(subject)]
+        self._known[place] = ids
+        return ids
 
 
 def fit(
@@ -262,8 +255,9 @@ def fit(
 ) -> Subtree:
     """The nodes that fit into about `max_ids` ids, one of them set aside for each node's `[UP_k]`.
 
-    What goes first is containers, then text, then headings, each from the end of the page; what can
-    be clicked or filled stays, shortened when it alone is over the cap.
+    What goes first is containers, then text, then headings, each from the end of the page. What can
+    be clicked or filled stays; when it alone is over the cap, it is shortened, and what is then
+    beyond three quarters of the cap goes, too.
 
     Args:
         found: the nodes.
@@ -301,9 +295,19 @@ def _chosen(found: Outline, written: _Written, max_ids: int) -> list[int]:
         if room < 0:
             break
         room -= len(written.ids(place)) - 1
-    if room < 0:
-        room = max_ids - len(interactive) - written.shorten(interactive)
     kept = interactive.copy()
+    if room < 0:
+        # Shortened, and from the end of the page those that go beyond their share all the same.
+        kept = []
+        room = max_ids * 3 // 4
+        for place in interactive:
+            if room < 2:
+                break
+            num_ids = len(written.shorten(place))
+            if num_ids < room:
+                kept.append(place)
+                room -= num_ids + 1
+        room += max_ids - max_ids * 3 // 4
     for rank in (HEADING_RANK, TEXT_RANK, CONTAINER_RANK):
         for place in found.by_rank[rank]:
             if room < 2:  # not even one id and its [UP_k]
