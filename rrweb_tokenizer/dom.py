@@ -30,6 +30,7 @@ NODE_MEMO_BYTES: Final = 16 << 20
 """About how much memory a memo of texts and attributes may take."""
 
 _MAX_LABEL_PIECES: Final = 8
+_MAX_SHORT_PIECES: Final = 4
 _MAX_LABEL_CHARS: Final = 80
 # A label is redacted after it is cut, so the cut lies far behind what 8 pieces can reach: half a
 # number would not be recognised.
@@ -134,7 +135,7 @@ class ElementWriter:
         what can be clicked or filled stays, unless it alone is over the cap.
         """
         found = outline(root, self._is_bare)
-        return fit(found, max_ids, write=self._node_ids, tag_id=self.tag_id)
+        return fit(found, max_ids, write=self._node_ids, write_short=self._short_ids)
 
     def _is_bare(self, node: Node) -> bool:
         return not self._page_attribute_ids(node)
@@ -147,6 +148,11 @@ class ElementWriter:
             ids = [_TXT, *self.text(subject)]
             self._memo.put_ids(subject, ids, len(subject))
         return ids
+
+    def _short_ids(self, subject: Node | str) -> list[int]:
+        if isinstance(subject, str):
+            return [_TXT, *self.text(subject, _MAX_SHORT_PIECES)]
+        return [self.tag_id(subject)]
 
     def _element_ids(self, node: Node) -> list[int]:
         ids = [self.tag_id(node)]

@@ -28,13 +28,11 @@ from rrweb_tokenizer.typed_text import is_typed_into
 __all__ = ["Outline", "Subtree", "fit", "outline"]
 
 _MAX_OPTIONS: Final = 8
-_MAX_SHORT_PIECES: Final = 4
 _DOCUMENT: Final = int(NodeType.Document)
 _ELEMENT: Final = int(NodeType.Element)
 _TEXT: Final = int(NodeType.Text)
 
 _UP_1: Final = STRUCTURAL_IDS["[UP_1]"]
-_TRUNC: Final = STRUCTURAL_IDS["[TRUNC]"]
 _ELIDED: Final = STRUCTURAL_IDS["[ELIDED]"]
 _N_0: Final = STRUCTURAL_IDS["[N_0]"]
 _WRAPPED: Final = STRUCTURAL_IDS["[WRAPPED]"]
@@ -213,12 +211,12 @@ class _Written:
         self,
         found: Outline,
         write: Callable[[Node | str], list[int]],
-        tag_id: Callable[[Node], int],
+        write_short: Callable[[Node | str], list[int]],
     ) -> None:
         self._subjects = found.subjects
         self._leads = found.leads
         self._write = write
-        self._tag_id = tag_id
+        self._write_short = write_short
         self._known: list[list[int] | None] = [None] * len(found.subjects)
 
     def ids(self, place: int) -> list[int]:
@@ -235,13 +233,8 @@ class _Written:
     def shorten(self, place: int) -> list[int]:
         """Puts a few ids in place of a node's own: of an element up to its tag, of a text some."""
         subject = self._subjects[place]
-        if isinstance(subject, str):
-            ids = self.ids(place)
-            if len(ids) > 1 + _MAX_SHORT_PIECES:
-                ids = [*ids[: 1 + _MAX_SHORT_PIECES], _TRUNC]
-        else:
-            ids = [*self._leads.get(place, _NO_LEAD)]
-            ids += [] if subject is None else [self._tag_id(subject)]
+        ids = [*self._leads.get(place, _NO_LEAD)]
+        ids += [] if subject is None else self._write_short(subject)
         self._known[place] = ids
         return ids
 
@@ -251,7 +244,7 @@ def fit(
     max_ids: int,
     *,
     write: Callable[[Node | str], list[int]],
-    tag_id: Callable[[Node], int],
+    write_short: Callable[[Node | str], list[int]],
 ) -> Subtree:
     """The nodes that fit into about `max_ids` ids, one of them set aside for each node's `[UP_k]`.
 
@@ -263,9 +256,9 @@ def fit(
         found: the nodes.
         max_ids: the cap.
         write: gives the ids of an element or text, at least one.
-        tag_id: gives the first of an element's ids.
+        write_short: gives few ids of it, at least one.
     """
-    written = _Written(found, write, tag_id)
+    written = _Written(found, write, write_short)
     num_nodes = len(found.depths)
     if _all_fit(found, written, max_ids):
         kept: list[int] | range = range(num_nodes)
@@ -334,7 +327,7 @@ def _with_levels(
         # After what takes no text of its own, text needs no mark to be told from it.
         if ids[0] == _TXT and len(ids) > 1 and (closed or last_id in _TAKES_NO_TEXT):
             ids = ids[1:]
-        nodes.append([_UP_1 + min(closed, 6) - 1, *ids] if closed else ids)
+        nodes.append([_UP_1 + min(closed, 6) - 1, *ids] if closed > 0 else ids)
         last_id = ids[-1]
         open_levels = level if _holds_nothing(subject) else level + 1
     if num_elided:

@@ -57,7 +57,7 @@ def test_a_large_addition_is_cut_between_nodes_and_says_how_many_are_missing() -
     adds = adds_of(element(50, "ul", *links), 4)
     words = last_event(meta(0), snapshot(1), change(2, 0, adds=adds))
     assert words[-2:] == ["[ELIDED]", "[N_32-63]"]
-    assert words[-3] == "[TAG_a]"
+    assert words[-3] == "[TRUNC]"  # the shortened text of the last link
     assert len(words) < 96
 
 

@@ -53,7 +53,10 @@ def test_what_is_kept_follows_the_rule(nodes: list[tuple[int, str]], max_ids: in
         asked.append(subject)
         return [600] * len(str(subject))
 
-    subtree = fit(found, max_ids, write=write, tag_id=lambda _: 1)
+    def write_short(subject: Node | str) -> list[int]:
+        return [600] * min(len(str(subject)), 6)
+
+    subtree = fit(found, max_ids, write=write, write_short=write_short)
     expected = kept_by_the_rule(nodes, max_ids)
     assert subtree.num_elided == len(nodes) - len(expected)
     written = subtree.nodes[: len(expected)]
@@ -86,7 +89,7 @@ def test_nodes_that_cannot_fit_are_never_written() -> None:
         asked.append(subject)
         return [600, 601]
 
-    subtree = fit(outline(page, lambda _: False), 100, write=write, tag_id=lambda _: 1)
+    subtree = fit(outline(page, lambda _: False), 100, write=write, write_short=lambda _: [7])
     assert subtree.num_elided > 1_900
     assert len(asked) < 200
 
@@ -95,7 +98,10 @@ def test_a_page_of_links_stays_within_the_cap_and_keeps_its_headings() -> None:
     links = [element(10 + i, "a", text(5_000 + i, "some more words")) for i in range(1_000)]
     page = msgspec.convert(element(1, "body", *links, element(9_000, "h1")), Node)
     subtree = fit(
-        outline(page, lambda _: False), 200, write=lambda _: [600, 601, 602], tag_id=lambda _: 7
+        outline(page, lambda _: False),
+        200,
+        write=lambda _: [600, 601, 602],
+        write_short=lambda _: [7],
     )
     assert 100 < sum(map(len, subtree.nodes)) <= 200
     assert any(ids[-3:] == [600, 601, 602] for ids in subtree.nodes[-3:])

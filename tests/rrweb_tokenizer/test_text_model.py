@@ -1,5 +1,6 @@
 import pickle
 import time
+from itertools import groupby
 
 import pytest
 from hypothesis import given
@@ -55,8 +56,22 @@ def test_any_text_gives_pieces_and_value_classes_only(text_model, text):
 def test_a_cut_text_is_the_start_of_the_whole(text_model, text, max_pieces):
     whole, _ = text_model.encode(text, 1000)
     ids, is_cut = text_model.encode(text, max_pieces)
-    assert ids == whole[:max_pieces]
+    assert len(ids) <= max_pieces
+    assert ids == whole[: len(ids)]
     assert is_cut == (len(whole) > max_pieces)
+
+
+@given(text=ANY_TEXT, max_pieces=st.integers(0, 12))
+def test_the_string_of_a_cut_text_has_its_ids(text_model, text, max_pieces):
+    ids, _ = text_model.encode(text, max_pieces)
+    for is_text, run in groupby(ids, lambda token_id: token_id >= TEXT_ID_OFFSET):
+        part = list(run)
+        assert not is_text or text_model.encode_plain(text_model.decode_plain(part)) == part
+
+
+def test_a_text_is_not_cut_within_a_character(text_model):
+    for max_pieces in range(4):
+        assert text_model.encode("\u9fa5 x", max_pieces) == ([], True)
 
 
 @given(text=ANY_TEXT)
