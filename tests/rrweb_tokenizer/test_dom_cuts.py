@@ -1,6 +1,7 @@
 """Pages and additions over their cap: what is left still says what stands in what."""
 
 import pytest
+from odd_sessions import adds_of
 from rrweb_events import WordEncoder, change, element, meta, node, snapshot, text, typed
 
 from rrweb_tokenizer.attributes import AttributeWriter
@@ -53,8 +54,8 @@ def test_a_large_addition_is_cut_between_nodes_and_says_how_many_are_missing() -
         element(100 + 2 * i, "a", text(101 + 2 * i, "one two three four five six"))
         for i in range(30)
     ]
-    added = {"parentId": 4, "nextId": None, "node": element(50, "ul", *links)}
-    words = last_event(meta(0), snapshot(1), change(2, 0, adds=[added]))
+    adds = adds_of(element(50, "ul", *links), 4)
+    words = last_event(meta(0), snapshot(1), change(2, 0, adds=adds))
     assert words[-2:] == ["[ELIDED]", "[N_32-63]"]
     assert words[-3] == "[TAG_a]"
     assert len(words) < 96
