@@ -13,16 +13,12 @@ from data_prep.limits import DEFAULT_LIMITS
 from data_prep.readers import read_sessions
 from rrweb_tokenizer import RRWebTokenizer, attributes, grammar
 from rrweb_tokenizer.grammar import (
-    CLASSES,
-    FIRST_FIELDS,
-    FOLLOWERS,
-    NEVER_WRITTEN,
-    SETS,
     classes_of,
     illegal_share,
     illegal_successions,
     successor_matrix,
 )
+from rrweb_tokenizer.grammar_table import CLASSES, FIRST_FIELDS, FOLLOWERS, NEVER_WRITTEN, SETS
 from rrweb_tokenizer.schema import decode_events
 from rrweb_tokenizer.structural_vocab import (
     GROUPS,
