@@ -111,11 +111,10 @@ SETS: Final[dict[str, str]] = {
     "WORD": "text, value class, link value",
     "TAG": "tag, svg tag, svg, closed tag",
     "TARGET": "new, reference, no element",
-    # What opens a node of a page or an added one; what follows a node that has no children, and
-    # one that may have some.
+    # What opens a node of a page or an added one, and what follows such a node. Text right after
+    # a tag, a flag or the like needs no mark; what can hold nothing needs no closing.
     "NODE": "TAG, wrapped, shadow, frame, txt",
-    "LEAF_END": "up, left out, key within, MUTATION, EVENT_END",
-    "NODE_END": "NODE, LEAF_END",
+    "NODE_END": "NODE, up, left out, key within, MUTATION, EVENT_END",
     "MUTATION": "add, move, change, retext",
     "CHANGE": "delete, restyle, data",
     # Attributes of a node or target, and all that can change.
@@ -178,16 +177,16 @@ FOLLOWERS: Final[dict[str, str]] = {
     # A count ends values, addresses of data, snapshots' heads, mutations' parts, selections.
     "count": "edit, muted, same page, count, TARGET, method, ADDRESS_END",
     # Elements.
-    "tag": "blocked, NODE_ATTRIBUTE, depth, ACTION, NODE_END",
-    "svg tag": "blocked, NODE_ATTRIBUTE, depth, ACTION, NODE_END",
-    "svg": "blocked, NODE_ATTRIBUTE, depth, ACTION, txt, WORD, LEAF_END",
-    "closed tag": "blocked, NODE_ATTRIBUTE, depth, ACTION, txt, LEAF_END",
+    "tag": "blocked, NODE_ATTRIBUTE, depth, ACTION, WORD, NODE_END",
+    "svg tag": "blocked, NODE_ATTRIBUTE, depth, ACTION, WORD, NODE_END",
+    "svg": "blocked, NODE_ATTRIBUTE, depth, ACTION, WORD, NODE_END",
+    "closed tag": "blocked, NODE_ATTRIBUTE, depth, ACTION, WORD, NODE_END",
     "NodeType": "txt, depth, ACTION",
-    "up": "NODE",
+    "up": "NODE, WORD",
     "shadow": "wrapped, TAG",
-    "frame": "NODE_END",
+    "frame": "WORD, NODE_END",
     "wrapped": "TAG",
-    "blocked": "LEAF_END",
+    "blocked": "WORD, NODE_END",
     "same page": "EVENT_END",
     "new": "TAG, NodeType",
     "reference": "TAG, NodeType, TARGET_END",
@@ -195,9 +194,9 @@ FOLLOWERS: Final[dict[str, str]] = {
     "depth": "sibling",
     "sibling": "by whom, width, TARGET_END",
     # Attributes.
-    "input type": "ATTRIBUTE_END",
-    "role": "ATTRIBUTE_END",
-    "boolean": "NODE_ATTRIBUTE_END",
+    "input type": "WORD, ATTRIBUTE_END",
+    "role": "WORD, ATTRIBUTE_END",
+    "boolean": "WORD, NODE_ATTRIBUTE_END",
     "class names": "WORD, CHANGED_END, repeat",
     "label": "WORD, ATTRIBUTE_END",
     "other label": "WORD, CHANGED_END",

@@ -141,7 +141,7 @@ def outline(root: Node, is_bare: Callable[[Node], bool]) -> Outline:
                 add_subject(node if kind == _ELEMENT else None)
                 num_nodes += 1
                 inner_depth += 1
-            is_closed = tag.is_closed or node.need_block or (attributes and is_typed_into(node))
+            is_closed = tag.holds_nothing or node.need_block or (attributes and is_typed_into(node))
             if node.child_nodes and not is_closed:
                 above.append((children, depth, text_rank))
                 children = iter(_options(node) if tag.name == "select" else node.child_nodes)

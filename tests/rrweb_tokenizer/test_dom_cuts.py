@@ -79,3 +79,8 @@ def test_a_mutation_longer_than_a_chapter_is_cut_between_its_changes() -> None:
     after_keyframe = words[words.index("[KEY_CONT]") :]
     assert after_keyframe[after_keyframe.index("[MUT_ATTR]") - 1] == "[PATH]"
     assert not any(word.startswith("[REF_1") for word in after_keyframe)
+
+
+def test_what_a_script_put_into_a_void_element_is_left_out_and_closes_nothing() -> None:
+    root = element(1, "p", element(2, "br", element(3, "b", element(4, "i"))), element(5, "em"))
+    assert words_of(root, 100) == ["[TAG_p]", "[TAG_br]", "[TAG_em]"]

@@ -80,7 +80,8 @@ KEY = "KEY_HEAD EL_0 VW_1024 VH_600 SDEPTH_0"
         ("PAD KEY_HEAD", 1),
         ("KEY_HEAD KEY_HEAD", 1),
         ("TXT UP_1", 1),
-        ("TAG_script TAG_div", 1),  # scripts are written without what is in them
+        ("TAG_script TAG_div", 0),  # needs no closing: nothing is in it
+        ("WRAPPED UP_1", 1),
         ("UNK buy", 1),
     ],
 )
