@@ -47,7 +47,7 @@ CLASSES: Final[dict[str, str]] = {
     "cut": "TRUNC",
     "left out": "ELIDED",
     "no value": "V_EMPTY",
-    "form value": "V_MASKED V_LONGTEXT",
+    "form value": "V_LONGTEXT",
     "link value": "V_EMAIL V_PHONE V_URL",
     "code or blob": "R_JS R_BLOB",
     "data": "R_DATA",
@@ -65,20 +65,23 @@ CLASSES: Final[dict[str, str]] = {
     # Attributes by what their values are; the first of a kind are written of pages and of targets,
     # the others only where they change.
     "class names": "AT_class",
-    "label": "AT_id AT_name AT_alt AT_title AT_placeholder AT_aria-label AT_data-testid",
-    "other label": "AT_for AT_data-state AT_target AT_rel AT_autocomplete AT_lang AT_method",
+    "label": (
+        "AT_id AT_name AT_alt AT_title AT_placeholder AT_aria-label AT_data-testid AT_data-state "
+        "AT_autocomplete"
+    ),
+    "other label": "AT_for AT_target AT_rel AT_lang AT_method",
     "link": "AT_href",
     "other link": "AT_action",
     "source": "AT_src",
     "other source": "AT_srcset",
     "flag": (
-        "AT_hidden AT_required AT_disabled AT_checked AT_selected AT_open AT_contenteditable "
-        "AT_aria-hidden AT_aria-expanded AT_aria-selected AT_aria-checked AT_aria-current"
+        "AT_hidden AT_required AT_disabled AT_readonly AT_checked AT_selected AT_multiple AT_open "
+        "AT_contenteditable AT_draggable AT_download AT_aria-hidden AT_aria-expanded "
+        "AT_aria-selected AT_aria-checked AT_aria-disabled AT_aria-current AT_aria-pressed "
+        "AT_aria-haspopup AT_aria-invalid AT_aria-modal AT_rr_media"
     ),
-    "other flag": (
-        "AT_readonly AT_multiple AT_draggable AT_download AT_aria-disabled AT_aria-pressed "
-        "AT_aria-haspopup AT_aria-invalid AT_aria-live AT_aria-modal"
-    ),
+    "other flag": "AT_aria-live",
+    "size": "AT_rr_scroll AT_rr_size",
     "number": "AT_min AT_max AT_maxlength AT_tabindex",
     "value": "AT_value",
     # Mutations.
@@ -118,7 +121,7 @@ SETS: Final[dict[str, str]] = {
     "MUTATION": "add, move, change, retext",
     "CHANGE": "delete, restyle, data",
     # Attributes of a node or target, and all that can change.
-    "NODE_ATTRIBUTE": "input type, role, class names, label, link, source, flag, value",
+    "NODE_ATTRIBUTE": "input type, role, class names, label, link, source, flag, size, value",
     "ATTRIBUTE": (
         "NODE_ATTRIBUTE, attribute, other label, other link, other source, other flag, number"
     ),
@@ -131,7 +134,7 @@ SETS: Final[dict[str, str]] = {
     # What follows a target with its tag, and one without.
     "ACTION": "x, PointerTypes, FORM_VALUE, checked, sibling, count, muted, EVENT_END",
     "TARGET_END": (
-        "ACTION, scroll, scroll aside, scroll depth, CanvasContext, TARGET, NODE, ATTRIBUTE, "
+        "ACTION, scroll, scroll aside, scroll depth, CanvasContext, TARGET, NODE, NodeType, ATTRIBUTE, "
         "CHANGE, left out, MUTATION"
     ),
     "ADDRESS": "host, path, query, hash, link value, code or blob, data",
@@ -186,7 +189,7 @@ FOLLOWERS: Final[dict[str, str]] = {
     "shadow": "wrapped, TAG",
     "frame": "WORD, NODE_END",
     "wrapped": "TAG",
-    "blocked": "WORD, NODE_END",
+    "blocked": "size, WORD, NODE_END",
     "same page": "EVENT_END",
     "new": "TAG, NodeType",
     "reference": "TAG, NodeType, TARGET_END",
@@ -206,6 +209,7 @@ FOLLOWERS: Final[dict[str, str]] = {
     "other source": "resource, code or blob, data, CHANGED_END",
     "flag": "boolean, CHANGED_END",
     "other flag": "boolean, CHANGED_END",
+    "size": "count, CHANGED_END",
     "number": "count, CHANGED_END",
     "value": "FORM_VALUE, WORD, NODE_ATTRIBUTE_END",
     "attribute": "CHANGED_END, repeat",
