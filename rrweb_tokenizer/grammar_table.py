@@ -134,8 +134,8 @@ SETS: Final[dict[str, str]] = {
     # What follows a target with its tag, and one without.
     "ACTION": "x, PointerTypes, FORM_VALUE, checked, sibling, count, muted, EVENT_END",
     "TARGET_END": (
-        "ACTION, scroll, scroll aside, scroll depth, CanvasContext, TARGET, NODE, NodeType, ATTRIBUTE, "
-        "CHANGE, left out, MUTATION"
+        "ACTION, scroll, scroll aside, scroll depth, CanvasContext, TARGET, NODE, NodeType, "
+        "ATTRIBUTE, CHANGE, left out, MUTATION"
     ),
     "ADDRESS": "host, path, query, hash, link value, code or blob, data",
     "KEYFRAME_END": "no snapshot, HEAD, up, NODE, MUTATION, left out, repeat",
