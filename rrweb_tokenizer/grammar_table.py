@@ -75,13 +75,12 @@ CLASSES: Final[dict[str, str]] = {
     "source": "AT_src",
     "other source": "AT_srcset",
     "flag": (
-        "AT_hidden AT_required AT_disabled AT_checked AT_selected AT_open AT_contenteditable "
-        "AT_aria-hidden AT_aria-expanded AT_aria-selected AT_aria-checked AT_aria-current "
-        "AT_readonly AT_multiple AT_draggable AT_download AT_aria-disabled AT_aria-pressed "
-        "AT_aria-haspopup AT_aria-invalid AT_aria-modal"
+        "AT_hidden AT_required AT_disabled AT_readonly AT_checked AT_selected AT_multiple AT_open "
+        "AT_contenteditable AT_draggable AT_download AT_aria-hidden AT_aria-expanded "
+        "AT_aria-selected AT_aria-checked AT_aria-disabled AT_aria-current AT_aria-pressed "
+        "AT_aria-haspopup AT_aria-invalid AT_aria-modal AT_rr_media"
     ),
     "other flag": "AT_aria-live",
-    "playing": "AT_rr_media",
     "size": "AT_rr_scroll AT_rr_size",
     "number": "AT_min AT_max AT_maxlength AT_tabindex",
     "value": "AT_value",
@@ -122,9 +121,7 @@ SETS: Final[dict[str, str]] = {
     "MUTATION": "add, move, change, retext",
     "CHANGE": "delete, restyle, data",
     # Attributes of a node or target, and all that can change.
-    "NODE_ATTRIBUTE": (
-        "input type, role, class names, label, link, source, flag, playing, size, value"
-    ),
+    "NODE_ATTRIBUTE": "input type, role, class names, label, link, source, flag, size, value",
     "ATTRIBUTE": (
         "NODE_ATTRIBUTE, attribute, other label, other link, other source, other flag, number"
     ),
@@ -137,8 +134,8 @@ SETS: Final[dict[str, str]] = {
     # What follows a target with its tag, and one without.
     "ACTION": "x, PointerTypes, FORM_VALUE, checked, sibling, count, muted, EVENT_END",
     "TARGET_END": (
-        "ACTION, scroll, scroll aside, scroll depth, CanvasContext, TARGET, NODE, ATTRIBUTE, "
-        "CHANGE, left out, MUTATION"
+        "ACTION, scroll, scroll aside, scroll depth, CanvasContext, TARGET, NODE, NodeType, "
+        "ATTRIBUTE, CHANGE, left out, MUTATION"
     ),
     "ADDRESS": "host, path, query, hash, link value, code or blob, data",
     "KEYFRAME_END": "no snapshot, HEAD, up, NODE, MUTATION, left out, repeat",
@@ -171,7 +168,7 @@ FOLLOWERS: Final[dict[str, str]] = {
     "code or blob": "outcome, ADDRESS_END",
     "data": "count, outcome, NODE_ATTRIBUTE_END",
     "resource": "outcome, NODE_ATTRIBUTE_END",
-    "txt": "WORD",
+    "txt": "WORD, cut",
     "text": "WORD, cut, path, query, hash, ADDRESS_END, visibility, val, went",
     "value class": "WORD, cut, path, query, hash, ADDRESS_END, visibility, val, went, count",
     "link value": "WORD, cut, path, query, hash, ADDRESS_END, visibility, val, went, count",
@@ -212,7 +209,6 @@ FOLLOWERS: Final[dict[str, str]] = {
     "other source": "resource, code or blob, data, CHANGED_END",
     "flag": "boolean, CHANGED_END",
     "other flag": "boolean, CHANGED_END",
-    "playing": "boolean, CHANGED_END",
     "size": "count, CHANGED_END",
     "number": "count, CHANGED_END",
     "value": "FORM_VALUE, WORD, NODE_ATTRIBUTE_END",

@@ -39,12 +39,13 @@ _WRAPPED: Final = STRUCTURAL_IDS["[WRAPPED]"]
 _IFRAME_DOC: Final = STRUCTURAL_IDS["[IFRAME_DOC]"]
 _SHADOW_ROOT: Final = STRUCTURAL_IDS["[SHADOW_ROOT]"]
 _TXT: Final = STRUCTURAL_IDS["[TXT]"]
+_TRUNC: Final = STRUCTURAL_IDS["[TRUNC]"]
 _TAKES_NO_TEXT: Final = frozenset(
     token_id
     for group in GROUPS
     if group.name in ("tag", "svg tag", "boolean", "role", "input type", "tree")
     for token_id in range(group.start, group.stop)
-)
+) - {STRUCTURAL_IDS["[TAG_svg]"]}  # its label follows it
 _NO_LEAD: Final[tuple[int, ...]] = ()
 
 _INTERACTIVE_ROLES: Final = frozenset(
@@ -325,7 +326,7 @@ def _with_levels(
         ids = written.ids(place)
         closed = open_levels - level
         # After what takes no text of its own, text needs no mark to be told from it.
-        if ids[0] == _TXT and len(ids) > 1 and (closed or last_id in _TAKES_NO_TEXT):
+        if ids[0] == _TXT and ids[1] != _TRUNC and (closed or last_id in _TAKES_NO_TEXT):
             ids = ids[1:]
         nodes.append([_UP_1 + min(closed, 6) - 1, *ids] if closed > 0 else ids)
         last_id = ids[-1]

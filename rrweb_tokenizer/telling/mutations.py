@@ -67,6 +67,9 @@ def _targeted(name: str, target: Target, fields: Fields) -> str:
     if name in ("[MUT_ADD]", "[MUT_TEXT]"):
         while (node := fields.take_next(Node)) is not None:
             nodes.append(node)
+    value = fields.take_next(Value)
+    if value is not None:  # what was typed into the page itself: its class alone is kept
+        return f"{phrase} holds {value_phrase(value)}"
     if name == "[MUT_TEXT]":
         texts = [quoted(n.words.text, is_cut=n.words.is_cut) for n in nodes if n.words is not None]
         typed = fields.take_next(Value)  # what a visitor typed is told by its class and length

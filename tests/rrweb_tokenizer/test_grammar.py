@@ -146,7 +146,7 @@ def test_attribute_classes_are_those_of_the_attribute_writer() -> None:
 
     named = {token[4:-1] for token in STRUCTURAL_TOKENS if token.startswith("[AT_")}
     assert names("label", "other label") == named & attributes._TEXTS
-    assert names("flag", "other flag") == named & attributes._BOOLEANS
+    assert names("flag", "other flag") == named & attributes._BOOLEANS | {"rr_media"}
     assert names("number") == named & attributes._NUMBERS
     assert names("link", "other link") == named & attributes._URLS
     assert names("source", "other source") == named & attributes._RESOURCES
