@@ -326,7 +326,8 @@ def _with_levels(
         ids = written.ids(place)
         closed = open_levels - level
         # After what takes no text of its own, text needs no mark to be told from it.
-        if ids[0] == _TXT and ids[1] != _TRUNC and (closed or last_id in _TAKES_NO_TEXT):
+        is_text = ids[0] == _TXT and len(ids) > 1 and ids[1] != _TRUNC
+        if is_text and (closed or last_id in _TAKES_NO_TEXT):
             ids = ids[1:]
         nodes.append([_UP_1 + min(closed, 6) - 1, *ids] if closed > 0 else ids)
         last_id = ids[-1]
