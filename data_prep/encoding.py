@@ -38,6 +38,7 @@ __all__ = [
     "recogniser_hash",
     "tokenizer_code_hash",
     "tokenizer_hashes",
+    "unit_of",
 ]
 
 _QUOTED = re.compile(r"'[^']*'")
@@ -66,6 +67,8 @@ class EncodingOptions:
     validation_fraction: float
     salt: str
     limits: Limits
+    reader: str | None = None
+    """Name of the reader that reads every file; by content where None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,10 +149,12 @@ def tokenizer_hashes(encoder: SessionEncoder) -> dict[str, str]:
 
 
 def tokenizer_code_hash() -> str:
-    """Return a hash over the tokenizer package's modules: other code may give other ids."""
+    """Return a hash over the modules of tokenizer and readers: other code may give other ids."""
     digest = hashlib.sha256()
-    for module in sorted(Path(rrweb_tokenizer.__file__).parent.glob("*.py")):
-        digest.update(module.name.encode() + b"\0" + module.read_bytes())
+    for package in (Path(rrweb_tokenizer.__file__).parent, Path(__file__).parent / "readers"):
+        for module in sorted(package.rglob("*.py")):
+            name = module.relative_to(package).as_posix()
+            digest.update(name.encode() + b"\0" + module.read_bytes())
     return digest.hexdigest()
 
 
@@ -157,7 +162,9 @@ def encode_source(source: Source, encoder: SessionEncoder, options: EncodingOpti
     """Read, decode and encode all sessions of one file; bad content becomes a reason."""
     sessions: list[tuple[SessionRow, SessionOutcome]] = []
     reasons: list[str] = []
-    found = read_sessions(source.path, options.limits, source_id=source.source_id)
+    found = read_sessions(
+        source.path, options.limits, source_id=source.source_id, reader=options.reader
+    )
     for session in found:
         if isinstance(session, Rejected):
             where = f" (at {session.where})" if session.where else ""
@@ -228,11 +235,19 @@ def _group(
     first_meta = next((event for event in events if isinstance(event, MetaEvent)), None)
     return group_of(
         group_by=group_by,
-        file_id=source.file_id,
+        file_id=unit_of(session, source),
         fields=session.fields,
         first_href=first_meta.data.href if first_meta is not None else None,
         parent_folder=source.path.parent.name.encode(errors="replace").decode(),
     )
+
+
+def unit_of(session: Session, source: Source) -> str:
+    """Return what the split keeps together where nothing better is known.
+
+    It is the file, or the recording in it where a file holds many; windows of one stay together.
+    """
+    return f"{source.file_id}#{session.record}" if session.record else source.file_id
 
 
 def _notes(decoded: DecodedEvents) -> tuple[str, ...]:

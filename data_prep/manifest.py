@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,21 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from data_prep.errors import DataError
+from data_prep.names import unrelated_suffix, without_suffixes
 
 __all__ = ["CORPUS_FILE", "Manifest", "Source", "list_sources"]
 
 CORPUS_FILE: Final = "corpus.json"
 """A folder that holds a file of this name is a prepared corpus, not an input."""
-
-_RECORDING_SUFFIX: Final = re.compile(
-    r"\.(json|jsonl|ndjson|gz|zst|zstd|txt|log|rrweb|events|session)$", re.IGNORECASE
-)
-_UNRELATED_SUFFIX: Final = re.compile(
-    r"\.(md|rst|html?|css|m?js|tsx?|jsx|map|pyc?|sh|ya?ml|toml|ini|cfg|lock|csv|tsv|xml|pdf"
-    r"|png|jpe?g|gif|svg|webp|ico|mp[34]|webm|mov|wav|woff2?|[to]tf|exe|dll|so"
-    r"|arrow|safetensors|model|pt|tmp|part|swp|bak)$",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +125,8 @@ def _files_below(folder: Path, excluded: set[str], skipped: Counter[str]) -> Ite
         for name in sorted(files):
             if name.startswith("."):
                 skipped["hidden files"] += 1
-            elif suffix := _UNRELATED_SUFFIX.search(name):
-                skipped[f"{suffix.group().lower()} files"] += 1
+            elif suffix := unrelated_suffix(name):
+                skipped[f"{suffix} files"] += 1
             else:
                 yield here / name
 
@@ -144,7 +134,7 @@ def _files_below(folder: Path, excluded: set[str], skipped: Counter[str]) -> Ite
 def _source(path: Path, relative: str, names: set[str]) -> Source:
     # A file name need not be valid UTF-8; ids travel through JSON and Arrow, which must be.
     relative = relative.encode(errors="surrogateescape").decode(errors="backslashreplace")
-    file_id = _without_suffixes(relative)
+    file_id = without_suffixes(relative)
     source_id, number = file_id, 1
     while source_id in names:
         number += 1
@@ -163,11 +153,3 @@ def _source(path: Path, relative: str, names: set[str]) -> Source:
         num_bytes=num_bytes,
         mtime_ns=mtime_ns,
     )
-
-
-def _without_suffixes(relative: str) -> str:
-    folder, _, name = relative.rpartition("/")
-    stem = name
-    while (shorter := _RECORDING_SUFFIX.sub("", stem)) not in ("", stem):
-        stem = shorter
-    return f"{folder}/{stem}" if folder else stem

@@ -97,6 +97,9 @@ class PrepareOptions:
     limits: Limits = field(default_factory=lambda: DEFAULT_LIMITS)
     """Caps on what is read from one file."""
 
+    reader: str | None = None
+    """Name of the reader that reads every file; by content where not given."""
+
     def __post_init__(self) -> None:
         if self.group_by not in GROUP_BY:
             raise ValueError(f"group_by must be one of {', '.join(GROUP_BY)}")
@@ -108,7 +111,14 @@ class PrepareOptions:
 
     def deciding(self) -> dict[str, Any]:
         """Return those options that decide the bytes of the corpus."""
-        names = ("group_by", "test_fraction", "validation_fraction", "salt", "max_shard_bytes")
+        names = (
+            "group_by",
+            "test_fraction",
+            "validation_fraction",
+            "salt",
+            "max_shard_bytes",
+            "reader",
+        )
         return {name: getattr(self, name) for name in names} | {"limits": asdict(self.limits)}
 
 
@@ -263,6 +273,7 @@ class _Preparation:
             validation_fraction=options.validation_fraction,
             salt=options.salt,
             limits=options.limits,
+            reader=options.reader,
         )
         num_proc = processes_for(options.num_proc, self._manifest.num_bytes)
         for encoded in encode_sources(sources, encoder, factory, encoding, num_proc):

@@ -18,7 +18,7 @@ from typing import Final
 
 import sentencepiece
 
-from data_prep.encoding import named_recogniser
+from data_prep.encoding import named_recogniser, unit_of
 from data_prep.errors import DataError
 from data_prep.files import sync_file, sync_folder
 from data_prep.limits import DEFAULT_LIMITS
@@ -186,14 +186,14 @@ def _fate(
     folder = source.path.parent.name.encode(errors="replace").decode()
     site = group_of(
         group_by="site",
-        file_id=source.file_id,
+        file_id=unit_of(session, source),
         fields=session.fields,
         first_href=href,
         parent_folder=folder,
     )
     group = group_of(
         group_by=options.group_by,
-        file_id=source.file_id,
+        file_id=unit_of(session, source),
         fields=session.fields,
         first_href=href,
         parent_folder=folder,
