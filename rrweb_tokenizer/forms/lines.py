@@ -34,15 +34,18 @@ _FULL_SNAPSHOT: Final = 2
 _NUM_PROBED: Final = 5
 
 
+_ABSENT: Final = msgspec.Raw(b"")
+
+
 class _Line(Struct):
     """The members that tell what a line's object is."""
 
-    type: msgspec.Raw | None = None
+    type: msgspec.Raw = _ABSENT
     window_id: str | int | None = field(default=None, name="windowId")
     session_id: str | int | None = field(default=None, name="sessionId")
     cv: str | None = None
     page_id: str | int | None = field(default=None, name="pageId")
-    event: msgspec.Raw | None = None
+    event: msgspec.Raw = _ABSENT
 
 
 class _Type(Struct):
@@ -176,10 +179,11 @@ class _LineReader:
         except DECODE_ERRORS:
             yield from self._piece(number, FoundSession(parts=[line], form="lines"))
             return
-        if keys.type is not None and not starts_with(keys.type, b'"'):
+        has_type = keys.type is not _ABSENT
+        if has_type and not starts_with(keys.type, b'"'):
             event = posthog.expand_event(line, self._expander) if keys.cv is not None else line
             yield from self._event(number, keys, event, "lines")
-        elif keys.event is not None and starts_with(keys.event, b"{") and keys.type is None:
+        elif starts_with(keys.event, b"{") and not has_type:
             yield from self._event(number, keys, bytes(keys.event), "lines of steel")
         else:
             yield from self._recording(number, line)
