@@ -28,6 +28,7 @@ __all__ = ["TAR_READER", "ZIP_READER"]
 
 _ZIP_MAGICS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _TAR_MARK: Final = slice(257, 262)
+_TAR_BLOCK_BYTES: Final = 512
 _ENCRYPTED_FLAG: Final = 1
 _MEMBER_ERRORS: Final = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError),
@@ -79,9 +80,10 @@ def _read_zip(content: Content) -> Iterator[FoundSession | Rejected]:
 
 def _read_tar(content: Content) -> Iterator[FoundSession | Rejected]:
     members = _Members(content, "tar")
+    stream = _Stream(content.stream())
     try:
         # "r|": read from start to end, so a compressed tar of any size needs no copy.
-        with tarfile.open(fileobj=cast(Any, _Stream(content.stream())), mode="r|") as archive:
+        with tarfile.open(fileobj=cast(Any, stream), mode="r|") as archive:
             for member in archive:
                 if member.isdir():
                     continue
@@ -97,6 +99,11 @@ def _read_tar(content: Content) -> Iterator[FoundSession | Rejected]:
         yield from members.finish()
         raise UnreadableError("damaged or truncated tar") from None
     yield from members.finish()
+    # tarfile takes a header that is cut short for the end.
+    if stream.num_bytes % _TAR_BLOCK_BYTES:
+        raise UnreadableError("truncated tar")
+    if not stream.ends_in_zeros:
+        yield Rejected(path=content.path, reason="no end mark: the tar may be cut short")
 
 
 def _expansion(limits: Limits, num_bytes: int) -> int:
@@ -180,6 +187,8 @@ class _Stream:
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks, self._rest = blocks, b""
+        self.num_bytes = 0
+        self.ends_in_zeros = False
 
     def read(self, num_bytes: int) -> bytes:
         pieces, num_missing = [], num_bytes
@@ -191,7 +200,11 @@ class _Stream:
             piece, self._rest = self._rest[:num_missing], self._rest[num_missing:]
             pieces.append(piece)
             num_missing -= len(piece)
-        return b"".join(pieces)
+        read = b"".join(pieces)
+        if read:
+            self.num_bytes += len(read)
+            self.ends_in_zeros = not read[-_TAR_BLOCK_BYTES:].strip(b"\0")
+        return read
 
 
 def _why(error: Exception) -> str:

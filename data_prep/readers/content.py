@@ -14,7 +14,8 @@ from data_prep.readers.session import UnreadableError
 
 __all__ = ["Content"]
 
-_BLOCK_BYTES: Final = 1 << 20
+_FIRST_BLOCK_BYTES: Final = 1 << 20
+_BLOCK_BYTES: Final = 8 << 20
 _NEEDED_HEAD_BYTES: Final = 512  # a tar's mark lies at byte 257
 _SPOOLED_BYTES: Final = 16 << 20
 
@@ -47,7 +48,7 @@ class Content:
         self.path, self.name, self.depth, self.limits = path, name, depth, limits
         self.notes: list[str] = []
         self._file, self._num_bytes = file, num_bytes
-        first = file.read(_BLOCK_BYTES)
+        first = file.read(_FIRST_BLOCK_BYTES)
         self.is_compressed = is_compressed(first)
         self._blocks = self._stored_blocks(first)
         if self.is_compressed:
@@ -117,18 +118,20 @@ class Content:
         for block in self.stream():
             *whole, last = block.split(b"\n")
             for line in whole:
-                yield b"".join((*pending, line)).removesuffix(b"\r")
                 number += 1
+                self._check_line(num_pending + len(line), number)
+                yield b"".join((*pending, line)).removesuffix(b"\r")
                 pending, num_pending = [], 0
             pending.append(last)
             num_pending += len(last)
-            if num_pending > self.limits.max_session_bytes:
-                raise UnreadableError(
-                    f"a line of more than {self.limits.max_session_bytes:,} bytes",
-                    f"line {number + 1}",
-                )
+            self._check_line(num_pending, number + 1)
         if last_line := b"".join(pending):
             yield last_line
+
+    def _check_line(self, num_bytes: int, number: int) -> None:
+        allowed = self.limits.max_session_bytes
+        if num_bytes > allowed:
+            raise UnreadableError(f"a line of more than {allowed:,} bytes", f"line {number}")
 
     @contextmanager
     def seekable(self) -> Iterator[BinaryIO]:

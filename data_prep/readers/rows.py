@@ -206,8 +206,7 @@ class _RowReader:
     def __init__(self, layout: Layout, content: Content, expander: Expander, form: str) -> None:
         self._layout, self._content, self._form = layout, content, form
         self._expander = expander
-        max_bytes = content.limits.max_session_bytes
-        self._joiner = Joiner(max_bytes, are_lines=layout.is_event_a_row)
+        self._joiner = Joiner(content.limits.max_session_bytes)
 
     def read(self, rows: Iterable[Row]) -> Iterator[FoundSession | Rejected]:
         for number, row in enumerate(rows):

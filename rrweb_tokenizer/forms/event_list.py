@@ -24,32 +24,41 @@ from rrweb_tokenizer.forms.packed import Expander, PackedError
 
 __all__ = ["find_in_list", "unpack_strings"]
 
-# Members that the events of a tool carry beside rrweb's own, and what the form is called then.
-_MARKS: Final = (("__newrelic", "new relic"), ("_sid", "highlight"), ("seen", "posthog player"))
 _NUM_PROBED: Final = 20
 _MAX_NESTED_LISTS: Final = 2
 
 
-class _Keys(Struct):
-    """What says to which stream an event belongs."""
-
-    window_id: str | int | None = field(default=None, name="windowId")
-    session_id: str | int | None = field(default=None, name="sessionId")
+_ABSENT: Final = msgspec.Raw(b"")
 
 
-_decode_keys: Final = msgspec.json.Decoder(_Keys).decode
+class _Keys(Struct, gc=False):
+    """The members of an event that decide what becomes of it; nothing else is looked at."""
+
+    type: msgspec.Raw = _ABSENT
+    window_id: msgspec.Raw = field(default=_ABSENT, name="windowId")
+    session_id: msgspec.Raw = field(default=_ABSENT, name="sessionId")
+    cv: msgspec.Raw = _ABSENT
+    newrelic: msgspec.Raw = field(default=_ABSENT, name="__newrelic")
+    sid: msgspec.Raw = field(default=_ABSENT, name="_sid")
+
+
+_decode_keys: Final = msgspec.json.Decoder(list[_Keys]).decode
 
 
 def find_in_list(text: bytes, expander: Expander, *, depth: int = 0) -> Iterator[FoundSession]:
     """Yield the sessions of a JSON list; pieces of sessions carry their `segment`.
 
-    The plain list of events is passed on as it stands: it is skipped through once to see that it is
-    JSON, and searched for the two member names that would split it.
+    The plain list of events is passed on as it stands: it is skipped through once, which shows that
+    it is JSON and that no event names a window or a session of its own.
 
     Raises:
         NotARecording: the list is empty, or its lists are nested too deeply.
         msgspec.DecodeError: it is no JSON.
     """
+    form = _plain_form(text)
+    if form is not None:
+        yield FoundSession(parts=[text], form=form)
+        return
     elements = decode_elements(text)
     if not elements:
         raise NotARecording("an empty list")
@@ -74,6 +83,24 @@ def unpack_strings(elements: list[msgspec.Raw], expander: Expander) -> list[byte
         except (PackedError, *DECODE_ERRORS):
             events.append(bytes(raw))  # no event: it is counted when it is decoded
     return join_events(events)
+
+
+def _plain_form(text: bytes) -> str | None:
+    """The name of a list of events that need no work; None for any other list."""
+    try:
+        keys = _decode_keys(text)
+    except msgspec.ValidationError:  # not only objects
+        return None
+    if not keys or starts_with(keys[0].type, b'"'):
+        return None
+    for event in keys:
+        if event.type is _ABSENT:
+            return None
+        if not (event.window_id is event.session_id is event.cv is _ABSENT):
+            return None
+    if keys[0].newrelic is not _ABSENT:
+        return "new relic"
+    return "list" if keys[0].sid is _ABSENT else "highlight"
 
 
 def _is_structured(raw: msgspec.Raw) -> bool:
@@ -128,7 +155,7 @@ def _objects(
     if kind is not None:
         yield from vendors.read_kind(kind, elements, expander)
     elif "type" in members or depth >= _MAX_NESTED_LISTS:
-        form = next((form for mark, form in _MARKS if mark in members), "list")
+        form = "posthog player" if "seen" in members else "list"
         yield from _events(text, elements, expander, form)
     else:
         yield from _wrappers(text, elements, expander, depth)
@@ -158,17 +185,17 @@ def _events(
     text: bytes, elements: list[msgspec.Raw], expander: Expander, form: str
 ) -> Iterator[FoundSession]:
     """Events, split by window and session where they name several."""
-    are_packed = b'"cv"' in text and any(map(posthog.is_packed, elements))
-    names_streams = b'"windowId"' in text or b'"sessionId"' in text
-    if not are_packed and not names_streams:
-        yield FoundSession(parts=[text], form=form)
-        return
+    try:
+        keys = _decode_keys(text)
+    except msgspec.ValidationError:  # a stranger among the events
+        keys = [_keys_of(raw) for raw in elements]
+    are_packed = any(event.cv is not _ABSENT for event in keys)
     streams: dict[tuple[str, str], list[bytes]] = {}
-    for raw in elements:
+    for raw, event_keys in zip(elements, keys, strict=True):
         event = bytes(raw)
-        stream = _stream_of(event) if names_streams else ("", "")
-        if are_packed and posthog.is_packed(event):
+        if event_keys.cv is not _ABSENT:
             event = posthog.expand_event(event, expander)
+        stream = _name(event_keys.session_id), _name(event_keys.window_id)
         streams.setdefault(stream, []).append(event)
     if len(streams) == 1 and not are_packed:
         yield FoundSession(parts=[text], form=form)
@@ -184,12 +211,16 @@ def _events(
         )
 
 
-def _stream_of(event: bytes) -> tuple[str, str]:
+def _keys_of(raw: msgspec.Raw) -> _Keys:
     try:
-        keys = _decode_keys(event)
+        return msgspec.json.decode(raw, type=_Keys)
     except DECODE_ERRORS:
-        return "", ""
-    return (
-        "" if keys.session_id is None else str(keys.session_id),
-        "" if keys.window_id is None else str(keys.window_id),
-    )
+        return _Keys()
+
+
+def _name(raw: msgspec.Raw) -> str:
+    """The text of a string or a number; "" for a member that is absent or something else."""
+    if raw is _ABSENT:
+        return ""
+    value = msgspec.json.decode(raw)
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""

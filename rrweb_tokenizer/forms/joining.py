@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from rrweb_tokenizer.forms.found import FoundSession, NotARecording, is_json
+from rrweb_tokenizer.forms.found import FoundSession, NotARecording
 
 __all__ = ["MAX_JOINED_BYTES", "Joiner"]
 
@@ -24,34 +24,30 @@ class _Open:
     growing: bytearray | None = None
     """The last block, where single events are still being added to it."""
 
-    is_continued: bool = False
+    def add_part(self, segment: int, part: bytes) -> None:
+        """Append a part as it is."""
+        self.close()
+        self.blocks.append((segment, part))
+        self.num_bytes += len(part) + 1
 
-    def add(self, piece: FoundSession, *, is_line: bool) -> int:
-        """Take over the piece's parts and return how many bytes they are."""
-        segment = piece.segment or 0
-        added = 0
-        for part in piece.parts:
-            added += len(part) + 1
-            # Lines come in their order, so one list can grow; numbered segments may not.
-            if is_line and part[:1] == b"{" and is_json(part):
-                if self.growing is None:
-                    self.growing = bytearray(b"[")
-                    self.blocks.append((segment, self.growing))
-                else:
-                    self.growing += b","
-                self.growing += part
-            else:
-                self.close()
-                self.blocks.append((segment, part))
-        self.num_bytes += added
-        return added
+    def add_event(self, number: int, event: bytes) -> None:
+        """Append an event that is valid JSON to the list that grows."""
+        if self.growing is None:
+            self.growing = bytearray(b"[")
+            self.blocks.append((number, self.growing))
+        else:
+            self.growing += b","
+        self.growing += event
+        self.num_bytes += len(event) + 1
 
     def close(self) -> None:
+        """End the list that grows."""
         if self.growing is not None:
             self.growing += b"]"
             self.growing = None
 
     def parts(self) -> list[bytes]:
+        """Return all parts by their segments."""
         self.close()
         self.blocks.sort(key=lambda block: block[0])
         return [bytes(block) for _, block in self.blocks]
@@ -66,35 +62,58 @@ class Joiner:
 
     Args:
         max_bytes: Bound on what is held, and thus on one joined session.
-        are_lines: Pieces come in order, one event or one list each.
     """
 
-    def __init__(self, max_bytes: int = MAX_JOINED_BYTES, *, are_lines: bool = False) -> None:
-        self._max_bytes, self._are_lines = max_bytes, are_lines
+    def __init__(self, max_bytes: int = MAX_JOINED_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._open: dict[tuple[str, str], _Open] = {}
         self._order: dict[tuple[str, str], int] = {}
         self._num_out: dict[tuple[str, str], int] = {}
         self._num_bytes = 0
 
-    def add(self, piece: FoundSession) -> Iterator[FoundSession]:
-        """Take a piece; yields sessions that have to go out to make room.
+    def add(self, piece: FoundSession) -> list[FoundSession]:
+        """Take a piece; returns sessions that have to go out to make room.
 
         Raises:
             NotARecording: one session alone is larger than the bound.
         """
-        key = (piece.record, piece.window)
-        self._order.setdefault(key, len(self._order))
-        session = self._open.pop(key, None) or _Open(piece)
+        session = self._session(piece.record, piece.window, piece)
+        before = session.num_bytes
+        for part in piece.parts:
+            session.add_part(piece.segment or 0, part)
+        return self._make_room(session, before)
+
+    def add_event(
+        self, number: int, event: bytes, form: str, record: str, window: str
+    ) -> list[FoundSession]:
+        """As `add`, for one event that is valid JSON; numbers must rise from event to event."""
+        session = self._session(record, window, form)
+        before = session.num_bytes
+        session.add_event(number, event)
+        return self._make_room(session, before)
+
+    def _session(self, record: str, window: str, first: FoundSession | str) -> _Open:
+        key = (record, window)
+        session = self._open.pop(key, None)
+        if session is None:
+            self._order.setdefault(key, len(self._order))
+            if isinstance(first, str):
+                first = FoundSession(parts=[], form=first, record=record, window=window)
+            session = _Open(first)
         self._open[key] = session  # the last one touched stands last
-        self._num_bytes += session.add(piece, is_line=self._are_lines)
+        return session
+
+    def _make_room(self, session: _Open, num_bytes_before: int) -> list[FoundSession]:
+        self._num_bytes += session.num_bytes - num_bytes_before
         if session.num_bytes > self._max_bytes:
             raise NotARecording(
                 f"a session of more than {self._max_bytes:,} bytes; one that is put together from "
                 "lines, rows or segments must fit"
             )
+        out: list[FoundSession] = []
         while self._num_bytes > self._max_bytes:
-            oldest = next(iter(self._open))
-            yield self._out(oldest)
+            out.append(self._out(next(iter(self._open))))
+        return out
 
     def finish(self, *, is_whole: bool = False) -> Iterator[FoundSession]:
         """Yield all sessions that are still held.

@@ -7,6 +7,7 @@ snapshot among their first events), every list is a session.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
@@ -91,7 +92,7 @@ class _LineReader:
 
     def __init__(self, expander: Expander, max_bytes: int) -> None:
         self._expander = expander
-        self._joiner = Joiner(max_bytes, are_lines=True)
+        self._joiner = Joiner(max_bytes)
         self._first_list: tuple[int, bytes] | None = None
         self._are_sessions: bool | None = None
         self._num_out = 0
@@ -108,23 +109,20 @@ class _LineReader:
         yield from self._batches_so_far()
         yield from self._joiner.finish(is_whole=is_whole and self._num_out == 0)
 
-    def _read_line(self, number: int, line: bytes) -> Iterator[FoundSession]:
+    def _read_line(self, number: int, line: bytes) -> Iterable[FoundSession]:
+        if line[:1] == b"{":
+            return self._object(number, line)
         if line[:1] == b"[":
-            yield from self._list(number, line)
-        elif line[:1] == b"{":
-            yield from self._object(number, line)
-        elif line[:1] == b'"':
-            try:
+            return self._list(number, line)
+        parts = [line]
+        if line[:1] == b'"':
+            with contextlib.suppress(*DECODE_ERRORS):
                 parts = event_list.unpack_strings([msgspec.Raw(line)], self._expander)
-            except DECODE_ERRORS:
-                parts = [line]
-            yield from self._piece(number, FoundSession(parts=parts, form="lines"))
-        else:
-            yield from self._piece(number, FoundSession(parts=[line], form="lines"))
+        return self._piece(number, FoundSession(parts=parts, form="lines"))
 
-    def _piece(self, number: int, piece: FoundSession) -> Iterator[FoundSession]:
+    def _piece(self, number: int, piece: FoundSession) -> list[FoundSession]:
         self._num_joined += 1
-        yield from self._joiner.add(replace(piece, segment=number))
+        return self._joiner.add(replace(piece, segment=number))
 
     # --- lists
 
@@ -139,8 +137,7 @@ class _LineReader:
         row = posthog.window_row(elements)
         if row is not None:
             event = posthog.expand_event(row[1], self._expander)
-            piece = FoundSession(parts=[event], form="posthog rows", window=row[0])
-            yield from self._piece(number, piece)
+            yield from self._joiner.add_event(number, event, "posthog rows", "", row[0])
         elif starts_with(elements[0], b'"'):
             parts = event_list.unpack_strings(elements, self._expander)
             yield from self._piece(number, FoundSession(parts=parts, form="lines of packed"))
@@ -173,31 +170,31 @@ class _LineReader:
 
     # --- objects
 
-    def _object(self, number: int, line: bytes) -> Iterator[FoundSession]:
+    def _object(self, number: int, line: bytes) -> Iterable[FoundSession]:
         try:
             keys = _decode_line(line)
         except DECODE_ERRORS:
-            yield from self._piece(number, FoundSession(parts=[line], form="lines"))
-            return
+            return self._piece(number, FoundSession(parts=[line], form="lines"))
         has_type = keys.type is not _ABSENT
         if has_type and not starts_with(keys.type, b'"'):
             event = posthog.expand_event(line, self._expander) if keys.cv is not None else line
-            yield from self._event(number, keys, event, "lines")
-        elif starts_with(keys.event, b"{") and not has_type:
-            yield from self._event(number, keys, bytes(keys.event), "lines of steel")
-        else:
-            yield from self._recording(number, line)
+            return self._event(number, keys, event, "lines")
+        if starts_with(keys.event, b"{") and not has_type:
+            return self._event(number, keys, bytes(keys.event), "lines of steel")
+        return self._recording(number, line)
 
-    def _event(self, number: int, keys: _Line, event: bytes, form: str) -> Iterator[FoundSession]:
+    def _event(self, number: int, keys: _Line, event: bytes, form: str) -> Iterable[FoundSession]:
         window = keys.window_id if keys.window_id is not None else keys.page_id
-        piece = FoundSession(
-            parts=[event],
-            form=form,
-            record="" if keys.session_id is None else str(keys.session_id),
-            window="" if window is None else str(window),
+        batches = list(self._batches_so_far())
+        self._num_joined += 1
+        out = self._joiner.add_event(
+            number,
+            event,
+            form,
+            "" if keys.session_id is None else str(keys.session_id),
+            "" if window is None else str(window),
         )
-        yield from self._batches_so_far()
-        yield from self._piece(number, piece)
+        return batches + out
 
     def _recording(self, number: int, line: bytes) -> Iterator[FoundSession]:
         """A whole recording, or a piece of one, in its wrapper."""

@@ -23,31 +23,17 @@ from rrweb_tokenizer.forms.found import (
     decode_elements,
     decode_members,
     decode_text,
+    is_json,
     scalar_fields,
     starts_with,
 )
 from rrweb_tokenizer.forms.packed import Expander, PackedError
 
-__all__ = ["capture_of", "expand_event", "is_packed", "window_lists", "window_row"]
+__all__ = ["capture_of", "expand_event", "window_lists", "window_row"]
 
 _PACKED_MEMBERS: Final = ("adds", "removes", "texts", "attributes")
 _WINDOW_MAPS: Final = ("snapshot_data_by_window_id", "snapshotsByWindowId")
 _encode: Final = msgspec.json.Encoder().encode
-
-
-class _Packed(msgspec.Struct):
-    cv: str | None = None
-
-
-_decode_packed: Final = msgspec.json.Decoder(_Packed).decode
-
-
-def is_packed(event: msgspec.Raw | bytes) -> bool:
-    """Whether an event names a compression version, so that its data may be packed."""
-    try:
-        return _decode_packed(event).cv is not None
-    except DECODE_ERRORS:
-        return False
 
 
 def expand_event(event: bytes, expander: Expander) -> bytes:
@@ -60,18 +46,22 @@ def expand_event(event: bytes, expander: Expander) -> bytes:
         members = decode_members(event)
         data = members["data"]
         if starts_with(data, b'"'):
-            members["data"] = msgspec.Raw(expander.unpack(decode_text(data)))
-            return _encode(members)
+            expanded = _encode(members | {"data": _unpacked(data, expander)})
+            return expanded if is_json(expanded) else event
         inner = decode_members(data)
         packed = [name for name in _PACKED_MEMBERS if name in inner]
         packed = [name for name in packed if starts_with(inner[name], b'"')]
         if not packed:
             return event
-        for name in packed:
-            inner[name] = msgspec.Raw(expander.unpack(decode_text(inner[name])))
-        return _encode(members | {"data": msgspec.Raw(_encode(inner))})
+        inner |= {name: _unpacked(inner[name], expander) for name in packed}
+        expanded = _encode(members | {"data": msgspec.Raw(_encode(inner))})
+        return expanded if is_json(expanded) else event
     except (*DECODE_ERRORS, PackedError, KeyError):
         return event
+
+
+def _unpacked(raw: msgspec.Raw, expander: Expander) -> msgspec.Raw:
+    return msgspec.Raw(expander.unpack(decode_text(raw)))
 
 
 def window_lists(
