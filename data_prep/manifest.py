@@ -118,7 +118,8 @@ def list_sources(inputs: Sequence[Path | str], *, exclude: Sequence[Path] = ()) 
         what = f" ({_describe(skipped)} skipped)" if skipped else ""
         raise DataError(
             f"{', '.join(map(str, inputs))} holds no recording{what}; recordings are "
-            ".json, .jsonl or .ndjson files, also as .gz or .zst, or have no suffix"
+            ".json, .jsonl or .ndjson files, also as .gz or .zst, Parquet, SQLite, zip or tar "
+            "files, or have no suffix"
         )
     return Manifest(sources=tuple(sources), skipped=dict(skipped))
 

@@ -398,6 +398,6 @@ def _nothing_accepted(ledger: Ledger) -> str:
     )
     return (
         f"none of {ledger.num_listed} files is a recording that can be used: {reasons}. "
-        "Recordings are JSON: a list of rrweb events, an object with an 'events' list, or one "
-        "event a line"
+        "Recordings are JSON: a list of rrweb events, an object with an 'events' list, one "
+        "event a line, or one of the forms in docs/containers.md"
     )

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -670,3 +671,60 @@ def test_no_reader_takes_what_is_another_ones(tmp_path):
         takers = [reader.name for reader in READERS if reader.detect(head)]
         assert takers[0] == name
         assert set(takers) <= {name, "JSON text"}
+
+
+def database_of(folder):
+    path = folder / "database"
+    sqlite_of(
+        path,
+        ("CREATE TABLE r (session_id TEXT, events TEXT)", None),
+        ("INSERT INTO r VALUES (?, ?)", [(str(n), json.dumps(later(n))) for n in range(9)]),
+    )
+    return path.read_bytes()
+
+
+CONTAINERS = {
+    "zip": lambda folder: zip_of({f"{n}.json": dumps(later(n)) for n in range(3)}),
+    "tar": lambda folder: tar_of({f"{n}.json": dumps(later(n)) for n in range(3)})[:5000],
+    "tar.gz": lambda folder: tar_of({f"{n}.json": dumps(later(n)) for n in range(3)}, "w:gz"),
+    "parquet": lambda folder: parquet_of(tec_table()),
+    "sqlite": database_of,
+    "segment": lambda folder: b'{"segment_id":0}\n' + zlib.compress(dumps(EVENTS)),
+    "message": lambda folder: msgspec.msgpack.encode(
+        {"replay_id": "r", "payload": b'{"segment_id":0}\n' + zlib.compress(dumps(EVENTS))}
+    ),
+}
+
+
+def check_mutants(folder, kind, num_mutants, seed=1):
+    rng = random.Random(seed)  # noqa: S311 - mutations, not secrets
+    content = CONTAINERS[kind](folder)
+    for _ in range(num_mutants):
+        mutant = bytearray(content)
+        for _ in range(rng.randint(1, 6)):
+            mutant[rng.randrange(len(mutant))] = rng.randrange(256)
+        if rng.random() < 0.2:
+            del mutant[rng.randrange(len(mutant)) :]
+        found = read(folder, bytes(mutant), name="mutant")
+        assert found
+        assert all(isinstance(session, Session | Rejected) for session in found)
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_mutants_of_containers_never_raise(tmp_path, kind):
+    check_mutants(tmp_path, kind, 30)
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_many_mutants_of_containers_never_raise(tmp_path, kind):
+    check_mutants(tmp_path, kind, 2000, seed=2)
+
+
+def test_the_example_of_a_private_form_works_as_documented(tmp_path, monkeypatch):
+    text = (Path(__file__).parents[2] / "docs" / "containers.md").read_text()
+    (tmp_path / "my_forms.py").write_text(text.split("```python\n")[1].split("```")[0])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    content = b"".join(b"key\t" + dumps(event) + b"\n" for event in EVENTS)
+    (session,) = read(tmp_path, content, reader="my_forms:tabbed")
+    check_events(session)

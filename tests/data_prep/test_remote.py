@@ -179,6 +179,17 @@ def test_the_command_line_prepares_a_bucket_with_two_processes(tmp_path, bucket,
     assert "30 files listed = 30 accepted + 0 rejected" in capsys.readouterr().out
 
 
+def test_training_opens_a_bucket_like_a_folder(tmp_path, bucket):
+    from rrweb_bert.arguments import parse_arguments
+    from rrweb_bert.assembly import load_tokenizer, open_corpus
+
+    flags = ["--data_dir", "s3://recordings/day", "--cache_dir", str(tmp_path / "cache")]
+    flags += ["--test_fraction", "0.2", "--validation_fraction", "0.3", "--num_proc", "1"]
+    arguments = parse_arguments([*flags, "--output_dir", str(tmp_path / "run"), "--use_cpu"])
+    corpus = open_corpus(arguments, load_tokenizer(arguments))
+    assert corpus.num_accepted == 30
+
+
 def test_sessions_of_a_bucket_are_streamed(bucket):
     found = list(open_sessions("s3://recordings/day/site2"))
     assert [session.session_id for session in found] == [f"{n:03}" for n in range(2, 30, 3)]
