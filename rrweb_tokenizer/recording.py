@@ -7,10 +7,19 @@ forms themselves are in `rrweb_tokenizer.forms`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
+import msgspec
+
 from rrweb_tokenizer.forms.event_list import find_in_list
-from rrweb_tokenizer.forms.found import DECODE_ERRORS, FoundSession, NotARecording
+from rrweb_tokenizer.forms.found import (
+    DECODE_ERRORS,
+    FoundSession,
+    NotARecording,
+    decode_elements,
+    is_json,
+)
 from rrweb_tokenizer.forms.joining import MAX_JOINED_BYTES, Joiner
 from rrweb_tokenizer.forms.lines import are_lines, find_in_lines
 from rrweb_tokenizer.forms.packed import Expander
@@ -27,17 +36,41 @@ _SPACE: Final = b" \t\r\n"
 def find_events(text: bytes) -> FoundSession:
     """Finds the events of the one session in a recording's JSON text.
 
+    Several windows of one session come as one stream whose events name their windows
+    (`windowId`), which the serializer keeps apart.
+
     Raises:
         NotARecording: the text is empty, no JSON, JSON without events, or holds several sessions.
     """
     sessions = list(find_sessions(text))
-    if len(sessions) > 1:
-        names = ", ".join("#".join(filter(None, (s.record, s.window))) for s in sessions[:3])
-        raise NotARecording(
-            f"it holds {len(sessions)} sessions ({names}{', ...' if len(sessions) > 3 else ''}); "
-            "give the events of one of them, or prepare the file with python -m data_prep prepare"
-        )
-    return sessions[0]
+    if len(sessions) == 1:
+        return sessions[0]
+    if len({session.record for session in sessions}) == 1:
+        return _one_stream(sessions)
+    names = ", ".join(session.record for session in sessions[:3])
+    raise NotARecording(
+        f"it holds {len(sessions)} sessions ({names}{', ...' if len(sessions) > 3 else ''}); "
+        "give the events of one of them, or prepare the file with python -m data_prep prepare"
+    )
+
+
+def _one_stream(windows: list[FoundSession]) -> FoundSession:
+    parts: list[bytes] = []
+    for session in windows:
+        name = b'"windowId":' + msgspec.json.encode(session.window)
+        for part in session.parts:
+            if part[:1] != b"[" or not is_json(part):
+                parts.append(part)  # damaged: counted when it is decoded
+                continue
+            events = [bytes(raw) for raw in decode_elements(part)]
+            named = [
+                b"{" + name + b"," + event[1:]
+                if event[:1] == b"{" and event[1:2] != b"}"
+                else event
+                for event in events
+            ]
+            parts.append(b"[" + b",".join(named) + b"]")
+    return replace(windows[0], parts=parts, window="")
 
 
 def find_sessions(

@@ -206,12 +206,19 @@ SINGLE_SESSIONS = {
 }
 
 
+def without_windows(events: list[Any]) -> list[Any]:
+    """Forget which window events name themselves."""
+    for event in events:
+        event.window_id = None
+    return events
+
+
 @pytest.mark.parametrize("form", SINGLE_SESSIONS)
 def test_every_form_gives_the_same_events(form: str) -> None:
     found = find_events(SINGLE_SESSIONS[form])
     decoded = decode_events(found.parts)
     assert (decoded.num_rejected, decoded.first_error) == (0, None)
-    assert decoded.events == decode_events([dumps(EVENTS)]).events
+    assert without_windows(decoded.events) == decode_events([dumps(EVENTS)]).events
     assert (found.record, found.window, found.segment) == ("", "", None)
 
 
@@ -292,9 +299,15 @@ def test_several_sessions_in_one_text_are_told_apart(form: str) -> None:
     for session, events in zip(found, (EVENTS, TWO), strict=True):
         decoded = decode_events(session.parts)
         assert decoded.num_rejected == 0
-        assert decoded.events == decode_events([dumps(events)]).events
-    with pytest.raises(NotARecording, match="holds 2 sessions"):
-        find_events(text)
+        assert without_windows(decoded.events) == decode_events([dumps(events)]).events
+    if len({record for record, _ in names}) == 2:
+        with pytest.raises(NotARecording, match="holds 2 sessions"):
+            find_events(text)
+        return
+    stream = decode_events(find_events(text).parts)
+    assert stream.num_rejected == 0
+    assert {event.window_id for event in stream.events} == {"v", "w"}
+    assert len(stream.events) == 2 * len(EVENTS)
 
 
 def test_lists_a_line_that_open_no_page_are_batches_of_one_session() -> None:
