@@ -174,7 +174,7 @@ def _remote_files(url: str, skipped: Counter[str]) -> Iterator[RemoteFile]:
 
 
 def _remote_source(remote: RemoteFile, names: set[str]) -> Source:
-    file_id = without_suffixes(remote.relative)
+    file_id = _file_id(remote.relative)
     return Source(
         path=Path(shown(remote.url).partition("://")[2]),
         url=remote.url,
@@ -185,6 +185,11 @@ def _remote_source(remote: RemoteFile, names: set[str]) -> Source:
         mtime_ns=0,
         version=remote.version,
     )
+
+
+def _file_id(relative: str) -> str:
+    # "#" parts the file's name from a session's within it.
+    return without_suffixes(relative).replace("#", "%23")
 
 
 def _unique(file_id: str, names: set[str]) -> str:
@@ -199,7 +204,7 @@ def _unique(file_id: str, names: set[str]) -> str:
 def _source(path: Path, relative: str, names: set[str]) -> Source:
     # A file name need not be valid UTF-8; ids travel through JSON and Arrow, which must be.
     relative = relative.encode(errors="surrogateescape").decode(errors="backslashreplace")
-    file_id = without_suffixes(relative)
+    file_id = _file_id(relative)
     source_id = _unique(file_id, names)
     try:
         status = path.stat()

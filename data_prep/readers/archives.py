@@ -170,6 +170,7 @@ class _Members:
             yield replace(found, where=", ".join(filter(None, (member.name, found.where))))
             return
         form = f"{self._form} of {found.form}"
+        found = replace(found, notes=found.notes + tuple(member.notes))
         if found.segment is None:
             record = "/".join(filter(None, (without_suffixes(member.name), found.record)))
             yield replace(found, record=record, form=form)

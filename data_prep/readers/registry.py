@@ -149,7 +149,7 @@ def _named(found: FoundSession, content: Content, source_id: str, names: Counter
         fields=found.fields,
         sha256=digest.hexdigest(),
         num_bytes=sum(map(len, found.parts)),
-        notes=tuple(content.notes),
+        notes=found.notes + tuple(content.notes),
     )
 
 

@@ -82,6 +82,9 @@ class FoundSession:
     segment: int | None = None
     """Its place among the pieces of one session, where the form cuts sessions into pieces."""
 
+    notes: tuple[str, ...] = ()
+    """What was odd, but no reason to reject."""
+
 
 def is_json(text: bytes) -> bool:
     """Whether a text is one JSON value; nothing is decoded."""

@@ -116,6 +116,12 @@ def test_each_member_of_an_archive_is_a_file_like_any_other(tmp_path, pack):
     assert found[3].record == found[4].record == "windows"
 
 
+def test_what_is_odd_about_a_member_is_noted_at_its_session(tmp_path):
+    members = {"a.json.gz": gzip.compress(dumps(EVENTS)) + b"x", "b.json": dumps(later(1))}
+    found = read(tmp_path, zip_of(members))
+    assert [session.notes for session in found] == [("bytes after the compressed stream",), ()]
+
+
 def test_segments_in_one_folder_of_an_archive_are_one_session(tmp_path):
     members = {
         f"project/{replay}/{number}": b'{"segment_id":%d}\n' % number

@@ -448,9 +448,11 @@ def test_files_of_several_sessions_are_prepared_alike_by_any_number_of_processes
     windows = {"v": json.loads(recording(50)), "w": json.loads(recording(51))}
     (raw / "windows.json").write_text(json.dumps({"snapshot_data_by_window_id": windows}))
     monkeypatch.setattr("data_prep.pool._TASK_FILES", 4)
-    one = run(output=tmp_path / "one")
+    said = []
+    one = run(output=tmp_path / "one", said=said)
     two = run(output=tmp_path / "two", num_proc=2)
     assert files_of(one.path) == files_of(two.path)
+    assert "32 sessions in the accepted files" in said[-1]
     assert (one.num_listed, one.num_accepted, one.num_rejected) == (12, 12, 0)
     rows = {row["file"]: row for row in ledger_of(one.path)}
     assert len(rows["more.zip"]["sessions"]) == 20
