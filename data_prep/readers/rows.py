@@ -172,8 +172,9 @@ def _kind_of_events(value: Any) -> str | None:
         if text[:1] == b"[":
             elements = decode_elements(text)
             first = bytes(elements[0]) if elements else b""
-            if first[:1] == b"[":
-                return _kind_of_events(first)
+            if first[:1] == b"[":  # a recording of several lists
+                inner = decode_elements(first)
+                return "list" if inner and _is_event(bytes(inner[0])) else None
             if first[:2] in (b'"x', b'"{') or first[:7] == b'"\\u001f':
                 return "list"
             return "list" if first[:1] == b"{" and _is_event(first) else None

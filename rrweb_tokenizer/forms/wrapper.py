@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from rrweb_tokenizer.forms import event_list, posthog
+from rrweb_tokenizer.forms import event_list, posthog, vendors
 from rrweb_tokenizer.forms.found import (
     DECODE_ERRORS,
     FoundSession,
@@ -115,42 +115,46 @@ def _find_events(
         raw = members[name]
         found: tuple[bytes, dict[str, str], str] | None = None
         if starts_with(raw, b"["):
-            if _holds_events(raw, is_named=name == "events"):
-                found = bytes(raw), {}, "wrapper"
+            found = (bytes(raw), {}, "wrapper") if _holds_events(raw) else None
         elif starts_with(raw, b"{") and depth > 1:
             found = _find_events(decode_members(raw), depth - 1)
         elif starts_with(raw, b'"') and name in _EVENTS_NAMES:
             found = _list_in_string(raw)
         if found is not None:
-            beside = {key: value for key, value in members.items() if key != name}
-            return found[0], scalar_fields(beside) | found[1], found[2]
+            return found[0], _fields_beside(members, name) | found[1], found[2]
+    events = members.get("events")
+    if events is not None and starts_with(events, b"[") and decode_elements(events):
+        # Named so, whatever they are: what is no event in it will be counted.
+        return bytes(events), _fields_beside(members, "events"), "wrapper"
     return None
 
 
-def _holds_events(raw: msgspec.Raw | bytes, *, is_named: bool) -> bool:
-    """Whether a list's first element is an event, or may be one under a name that says so."""
+def _fields_beside(members: dict[str, msgspec.Raw], name: str) -> dict[str, str]:
+    return scalar_fields({key: value for key, value in members.items() if key != name})
+
+
+def _holds_events(raw: msgspec.Raw | bytes, *, is_inner: bool = False) -> bool:
+    """Whether a list's first element is an event, or what a known tool makes of one."""
     elements = decode_elements(raw)
     if not elements:
         return False
     first = elements[0]
-    if is_named:
-        return True
     if starts_with(first, b"{"):
         members = decode_members(first)
-        if "event" in members and starts_with(members["event"], b"{"):
+        if vendors.kind_of(members) is not None:
             return True
         return _is_event(members) and ("timestamp" in members or "data" in members)
     if starts_with(first, b'"'):
         text = decode_text(first)
         return text[:1] in ("x", "\x1f") or (text[:1] == "{" and '"timestamp"' in text)
-    return starts_with(first, b"[") and _holds_events(bytes(first), is_named=False)
+    return starts_with(first, b"[") and not is_inner and _holds_events(first, is_inner=True)
 
 
 def _list_in_string(raw: msgspec.Raw) -> tuple[bytes, dict[str, str], str] | None:
     """A JSON list of events that was stored as a string."""
     try:
         text = Expander().unpack(decode_text(raw)).strip()
-        if text[:1] == b"[" and _holds_events(text, is_named=True):
+        if text[:1] == b"[" and _holds_events(text):
             return text, {}, "wrapper of text"
     except (PackedError, *DECODE_ERRORS):
         return None

@@ -253,6 +253,31 @@ def test_chunks_of_sessions_are_joined_by_id_and_order(tmp_path):
     check_events(found[0], later(5))
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        json.dumps({"userId": "jane", "events": EVENTS}),
+        json.dumps([zlib.compress(dumps(event)).decode("latin-1") for event in EVENTS]),
+        json.dumps([{"pageId": "p", "event": event} for event in EVENTS]),
+        json.dumps([EVENTS]),
+    ],
+    ids=["wrapper", "packed", "steel", "list of lists"],
+)
+def test_a_column_may_hold_any_form_of_json_text(tmp_path, value):
+    table = pa.table({"id": ["a"], "note": ["{}"], "count": [3], "blob": [value]})
+    (session,) = read(tmp_path, parquet_of(table))
+    assert session.session_id == "file#a"
+    assert session.fields["count"] == "3"
+    check_events(session)
+
+
+def test_structs_of_events_in_lists_of_rows_without_a_session_are_one_session(tmp_path):
+    table = pa.table({"event": [json.dumps(event) for event in EVENTS]})
+    (session,) = read(tmp_path, parquet_of(table))
+    assert session.session_id == "file"
+    check_events(session)
+
+
 def tec_table():
     """Two tasks as the TEC corpus publishes them: web pages in trials in tasks."""
 
@@ -380,6 +405,42 @@ def test_sqlite_with_an_exploded_event_a_row(tmp_path):
     found = read(tmp_path, None)
     assert names_of(found) == ["file#s1", "file#s2"]
     check_events(found[1])
+
+
+def test_sqlite_with_dates_and_numbers_as_text(tmp_path):
+    rows = [
+        ("3", "1970-01-01 00:00:01.003", '{"source": 2, "type": 2, "id": 1}'),
+        ("3", "1004", '{"source": 2, "type": 2, "id": 1}'),
+        ("3", "soon", '{"source": 2, "type": 2, "id": 1}'),
+        ("3", None, "{"),
+    ]
+    sqlite_of(
+        tmp_path / "file",
+        ("CREATE TABLE e (type TEXT, timestamp TEXT, data TEXT)", None),
+        ("INSERT INTO e VALUES (?, ?, ?)", rows),
+    )
+    (session,) = read(tmp_path, None)
+    decoded = decode_events(session.parts)
+    assert [event.timestamp for event in decoded.events] == [1003.0, 1004.0, None]
+    assert decoded.num_rejected == 1
+
+
+def test_two_tables_of_events_are_told_apart_and_a_log_beside_is_noted(tmp_path):
+    (tmp_path / "file-wal").write_bytes(b"x")
+    sqlite_of(
+        tmp_path / "other",
+        ("CREATE TABLE a (id TEXT, events TEXT)", None),
+        ("CREATE TABLE b (id TEXT, events TEXT)", None),
+        ("INSERT INTO a VALUES (?, ?)", [("x", json.dumps(EVENTS)), ("y", "[1")]),
+        ("INSERT INTO b VALUES (?, ?)", [("x", json.dumps(later(1)))]),
+    )
+    found = read(tmp_path, (tmp_path / "other").read_bytes())
+    assert [session.session_id for session in found if isinstance(session, Session)] == [
+        "file#a/x",
+        "file#b/x",
+    ]
+    assert found[1].where == "table a, row 1"
+    assert "write-ahead log" in found[0].notes[0]
 
 
 def test_sqlite_with_json_lists_single_events_and_nothing(tmp_path):

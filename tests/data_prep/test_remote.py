@@ -1,9 +1,11 @@
 """Remote places, against real servers on loopback: an S3 server, and a web server that fails."""
 
 import contextlib
+import errno
 import functools
 import gzip
 import http.server
+import io
 import json
 import socket
 import subprocess
@@ -253,9 +255,10 @@ class FlakyHandler(http.server.SimpleHTTPRequestHandler):
                 self.wfile.write(content[: len(content) // 2])
                 self.close_connection = True
                 return
-        if path.endswith("secret.json"):
-            self.send_error(401)
-            return
+        for name, status in (("secret.json", 401), ("closed.json", 403)):
+            if path.endswith(name):
+                self.send_error(status)
+                return
         super().do_GET()
 
     def log_message(self, *arguments):
@@ -332,6 +335,36 @@ def test_a_web_address_that_asks_for_a_login_is_an_access_error(web):
     (folder / "secret.json").write_text("[]")
     with pytest.raises(AccessError, match="no credentials for https://"):
         list(open_sessions(f"{address}/secret.json"))
+
+
+def test_a_file_that_is_closed_or_gone_is_rejected_and_others_go_on(web):
+    folder, address, _ = web
+    (folder / "closed.json").write_text("[]")
+    (folder / "a.json").write_text(recording(1))
+    (folder / "all.urls").write_text(f"{address}/closed.json\n{address}/a.json\n")
+    found = list(open_sessions(f"{address}/all.urls"))
+    assert [type(session) for session in found] == [Rejected, Session]
+    assert "access denied" in found[0].reason
+    with pytest.raises(DataError, match="does not exist"):
+        list_sources([f"{address}/nowhere.json"])
+
+
+def test_a_full_disk_stops_the_work_with_the_remedy(web, monkeypatch):
+    folder, address, _ = web
+    (folder / "a.json").write_text(recording(1))
+
+    class Full(io.BytesIO):
+        name = "full"
+
+        def write(self, content):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(remote.tempfile, "NamedTemporaryFile", lambda **options: Full())
+    with (
+        pytest.raises(DataError, match="set TMPDIR"),
+        remote.downloaded(f"{address}/a.json", 0, DEFAULT_LIMITS),
+    ):
+        pass
 
 
 # --- without any server

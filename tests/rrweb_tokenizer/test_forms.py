@@ -322,6 +322,53 @@ def test_the_plain_list_is_passed_on_untouched() -> None:
     assert (first.record, second.record) == ("only", "")
 
 
+@pytest.mark.parametrize(
+    "wrapper",
+    [
+        {"events": [{"name": "page_view"}], "rrweb_events": EVENTS},
+        {"events": [{"pageId": "p", "event": event} for event in EVENTS]},
+        {"data": [page_spy(event) for event in EVENTS]},
+        {"recording": [EVENTS[:2], EVENTS[2:]]},
+        {"data": {"session": {"replay": EVENTS}}},
+        {"payload": latin1(zlib.compress(dumps(EVENTS)))},
+        {"payload": base64.b64encode(gzip.compress(dumps(EVENTS))).decode()},
+    ],
+)
+def test_events_are_found_below_any_name(wrapper: dict[str, Any]) -> None:
+    found = list(find_sessions(dumps(wrapper)))
+    decoded = decode_events([part for session in found for part in session.parts])
+    assert decoded.num_rejected == 0
+    assert decoded.events == decode_events([dumps(EVENTS)]).events
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        {"events": [{"name": "page_view"}]},
+        {"deep": {"deeper": {"deepest": {"events": EVENTS}}}},
+        {"payload": "[1, 2]"},
+        {"payload": "xyz"},
+        {"a": [[[EVENTS]]]},
+    ],
+)
+def test_what_holds_no_events_near_is_no_recording(text: dict[str, Any]) -> None:
+    try:
+        decoded = decode_events(find_events(dumps(text)).parts)
+    except NotARecording:
+        return
+    assert decoded.events == []
+
+
+def test_strangers_among_the_elements_of_other_tools_are_counted() -> None:
+    steel = [{"pageId": "p", "event": CLICK}, 5, {"pageId": "p"}]
+    laminar_list = [[laminar(CLICK), {"text": "no json"}, {"text": 5}]]
+    telemetry = [*otel_rows(CLICK, 1), {"Body": "{", "LogAttributes": {}}]
+    chunks = [openpanel(0, [CLICK]), {"chunk_index": 1, "payload": "no json"}]
+    for elements, num_rejected in ((steel, 2), (laminar_list, 2), (telemetry, 1), (chunks, 1)):
+        decoded = decode_events(find_events(dumps(elements)).parts)
+        assert (len(decoded.events), decoded.num_rejected) == (1, num_rejected)
+
+
 def test_a_snapshot_alone_is_a_recording() -> None:
     found = find_events(dumps({"node": NODE, "initialOffset": {"left": 0, "top": 0}}))
     assert len(decode_events(found.parts).events) == 1
