@@ -86,11 +86,15 @@ def bucket(s3_server, monkeypatch):
     s3fs.S3FileSystem.clear_instance_cache()
     filesystem = s3fs.S3FileSystem()
     filesystem.mkdir("recordings")
-    for number in range(30):
-        content = gzip.compress(recording(number).encode(), mtime=0)
-        filesystem.pipe_file(f"recordings/day/site{number % 3}/{number:03}.json.gz", content)
-    filesystem.pipe_file("recordings/day/readme.md", b"#")
-    filesystem.pipe_file("recordings/day/.hidden/x.json", b"[]")
+    objects = {
+        f"recordings/day/site{number % 3}/{number:03}.json.gz": gzip.compress(
+            recording(number).encode(), mtime=0
+        )
+        for number in range(30)
+    }
+    objects["recordings/day/readme.md"] = b"#"
+    objects["recordings/day/.hidden/x.json"] = b"[]"
+    filesystem.pipe(objects)
     yield filesystem
     s3fs.S3FileSystem.clear_instance_cache()
 
@@ -181,6 +185,7 @@ def test_the_command_line_prepares_a_bucket_with_two_processes(tmp_path, bucket,
     assert "30 files listed = 30 accepted + 0 rejected" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_training_opens_a_bucket_like_a_folder(tmp_path, bucket):
     from rrweb_bert.arguments import parse_arguments
     from rrweb_bert.assembly import load_tokenizer, open_corpus
