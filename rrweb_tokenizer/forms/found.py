@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from rrweb_tokenizer.surrogates import without_lone_surrogates
+
 __all__ = [
     "DECODE_ERRORS",
     "FoundSession",
@@ -108,7 +110,11 @@ def join_events(events: Iterable[bytes]) -> list[bytes]:
     valid: list[bytes] = []
     damaged: list[bytes] = []
     for event in events:
-        (valid if is_json(event) else damaged).append(event)
+        if is_json(event):
+            valid.append(event)
+        else:
+            repaired = without_lone_surrogates(event)
+            (valid if is_json(repaired) else damaged).append(repaired)
     return ([b"[" + b",".join(valid) + b"]"] if valid else []) + damaged
 
 

@@ -28,6 +28,7 @@ from rrweb_tokenizer.forms.found import (
 from rrweb_tokenizer.forms.joining import MAX_JOINED_BYTES, Joiner
 from rrweb_tokenizer.forms.packed import Expander
 from rrweb_tokenizer.forms.wrapper import find_in_object
+from rrweb_tokenizer.surrogates import without_lone_surrogates
 
 __all__ = ["are_lines", "find_in_lines"]
 
@@ -120,6 +121,12 @@ class _LineReader:
                 parts = event_list.unpack_strings([msgspec.Raw(line)], self._expander)
         return self._piece(number, FoundSession(parts=parts, form="lines"))
 
+    def _damaged(self, number: int, line: bytes) -> Iterable[FoundSession]:
+        repaired = without_lone_surrogates(line)
+        if repaired != line:
+            return self._read_line(number, repaired)
+        return self._piece(number, FoundSession(parts=[line], form="lines"))
+
     def _piece(self, number: int, piece: FoundSession) -> list[FoundSession]:
         self._num_joined += 1
         return self._joiner.add(replace(piece, segment=number))
@@ -130,7 +137,7 @@ class _LineReader:
         try:
             elements = decode_elements(line)
         except DECODE_ERRORS:
-            yield from self._piece(number, FoundSession(parts=[line], form="lines"))
+            yield from self._damaged(number, line)
             return
         if not elements:
             return
@@ -174,7 +181,7 @@ class _LineReader:
         try:
             keys = _decode_line(line)
         except DECODE_ERRORS:
-            return self._piece(number, FoundSession(parts=[line], form="lines"))
+            return self._damaged(number, line)
         has_type = keys.type is not _ABSENT
         if has_type and not starts_with(keys.type, b'"'):
             event = posthog.expand_event(line, self._expander) if keys.cv is not None else line

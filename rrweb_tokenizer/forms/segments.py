@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Final
 
 from rrweb_tokenizer.forms.event_list import find_in_list
-from rrweb_tokenizer.forms.found import FoundSession, NotARecording
+from rrweb_tokenizer.forms.found import DECODE_ERRORS, FoundSession, NotARecording
 from rrweb_tokenizer.forms.packed import Expander, PackedError
+from rrweb_tokenizer.surrogates import without_lone_surrogates
 
 __all__ = ["find_in_segment", "is_segment"]
 
@@ -40,6 +41,10 @@ def find_in_segment(text: bytes, expander: Expander) -> Iterator[FoundSession]:
         if body.lstrip()[:1] != b"[":
             raise NotARecording("a segment that holds no list")
     number = header.group(1).decode()
-    for session in find_in_list(body, expander):
+    try:
+        found = list(find_in_list(body, expander))
+    except DECODE_ERRORS:
+        found = list(find_in_list(without_lone_surrogates(body), expander))
+    for session in found:
         fields = session.fields | {"segment_id": number}
         yield replace(session, fields=fields, form="sentry segment", segment=int(number))

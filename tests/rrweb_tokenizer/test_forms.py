@@ -492,6 +492,24 @@ def test_a_damaged_line_costs_itself_alone() -> None:
         assert (len(decoded.events), decoded.num_rejected) == (2, 1)
 
 
+def test_half_a_surrogate_pair_costs_nothing_in_any_form() -> None:
+    half = json.dumps({**CLICK, "data": {**CLICK["data"], "extra": "\ud83d"}}).encode()
+    assert b"\\ud83d" in half
+    for text in (
+        b"[" + half + b"]",
+        b'{"events":[' + half + b"]}",
+        half + b"\n" + half + b"\n",
+        b"[" + half + b"]\n" + half + b"\n",
+        dumps([latin1(zlib.compress(half))]),
+        b'{"segment_id":0}\n' + zlib.compress(b"[" + half + b"]"),
+    ):
+        decoded = decode_events(find_events(text).parts)
+        assert decoded.num_rejected == 0
+        assert decoded.events
+    (streamed,) = find_in_lines([half, half], Expander())
+    assert len(decode_events(streamed.parts).events) == 2
+
+
 @given(st.data())
 def test_any_damage_to_any_form_gives_events_or_a_reason(data: st.DataObject) -> None:
     text = bytearray(data.draw(st.sampled_from(sorted(SINGLE_SESSIONS.values()))))
