@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.errors import DataError
+from data_prep.errors import AccessError, DataError
 from data_prep.prepare import PrepareOptions, prepare
 from data_prep.splits import GROUP_BY
 
@@ -15,7 +15,10 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status: 0, 1 for bad data, 2 for a bad call."""
+    """Run the command line and return the exit status: 0, 1 for bad data, 2 for a bad call.
+
+    A library or credentials that are missing count as a bad call.
+    """
     parser = _parser()
     parsed = parser.parse_args(arguments)
     try:
@@ -28,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             recogniser=parsed.recogniser,
             num_proc=parsed.num_proc,
             overwrite=parsed.overwrite,
+            reader=parsed.reader,
         )
     except ValueError as error:
         parser.error(str(error))
@@ -35,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prepare(parsed.inputs, parsed.output, options)
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, AccessError) else 1
     except KeyboardInterrupt:
         print("interrupted; nothing was written, the same command starts again", file=sys.stderr)
         return 130
@@ -55,7 +59,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = command.add_argument
-    add("inputs", metavar="INPUT", nargs="+", type=Path, help="folder (recursively) or file")
+    add(
+        "inputs",
+        metavar="INPUT",
+        nargs="+",
+        help="folder (recursively), file, or address (s3://, gs://, hf://, https://), also with *",
+    )
     add("--output", required=True, type=Path, help="corpus folder to write")
     add(
         "--group_by",
@@ -81,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
         "--recogniser",
         metavar="MODULE:FUNCTION",
         help="function that finds what patterns cannot, such as names: see docs/privacy.md",
+    )
+    add(
+        "--reader",
+        metavar="NAME",
+        help="read every file with this reader (a built-in one, a plug-in, or module:function); "
+        "told by content where not given",
     )
     add("--num_proc", type=int, help="processes (by default as many as pay)")
     add("--overwrite", action="store_true", help="replace another corpus in the output folder")
