@@ -44,7 +44,7 @@ def kept_by_the_rule(nodes: list[tuple[int, str]], max_ids: int) -> list[int]:
 def test_what_is_kept_follows_the_rule(nodes: list[tuple[int, str]], max_ids: int) -> None:
     found = Outline()
     for place, (rank, content) in enumerate(nodes):
-        found.depths.append(place)  # each below the one before: nothing closes, no [UP_k]
+        found.depths.append(0)  # texts side by side: nothing closes, no [UP_k]
         found.subjects.append(content)
         found.by_rank[rank].append(place)
     asked: list[Any] = []
