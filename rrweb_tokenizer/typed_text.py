@@ -8,7 +8,6 @@ recording and is not recognised.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 from rrweb_tokenizer.enums import NodeType
@@ -45,8 +44,10 @@ def is_typed_into(node: Node) -> bool:
     return isinstance(names, str) and _has_editor_class(names)
 
 
-@lru_cache(maxsize=8192)
 def _has_editor_class(names: str) -> bool:
+    # Most class attributes hold neither word: two searches spare them the split.
+    if "editor" not in names and "CodeMirror" not in names:
+        return False
     return not _EDITOR_CLASSES.isdisjoint(names.split())
 
 
