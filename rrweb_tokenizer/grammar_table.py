@@ -153,7 +153,7 @@ FOLLOWERS: Final[dict[str, str]] = {
     "first key": "elapsed",
     "key": "elapsed",
     "key within": "elapsed",
-    "elapsed": "width, tab",
+    "elapsed": "width, scroll depth, tab",
     "tab": "sibling",
     "width": "height",
     "height": "scroll depth, EVENT_END",

@@ -49,6 +49,7 @@ class PageState:
         self.tab = tab
         self._url = ""
         self.host = ""
+        self._is_sized = False
         self.width_px = _DEFAULT_WIDTH_PX
         self.height_px = _DEFAULT_HEIGHT_PX
         self.pointer: tuple[float, float] | None = None
@@ -79,6 +80,7 @@ class PageState:
         """Sets the viewport; sizes that are not positive are ignored."""
         if width_px > 0 and height_px > 0:
             self.width_px, self.height_px = width_px, height_px
+            self._is_sized = True
 
     def scrolled(self, node_id: int, x_px: float, y_px: float) -> tuple[float, float]:
         """Records a scroll offset and gives the one before it."""
@@ -114,14 +116,14 @@ class PageState:
     def keyframe(self, elapsed_ms: float, *, is_one_of_several: bool, has_page: bool) -> list[int]:
         """What a chapter opens with, so that it makes sense alone.
 
-        Elapsed time, the window where there are several, viewport, how far the page is scrolled,
-        its address, and whether its content is known.
+        Elapsed time, the window where there are several, the viewport once it is known, how far
+        the page is scrolled, its address, and whether its content is known.
         """
         top_px = self._offsets.get(self._document_id, (0.0, 0.0))[1]
         return [
             _EL_0 + elapsed_to_bin(elapsed_ms),
             *(self.tab_ids() if is_one_of_several else ()),
-            *self.viewport_ids(),
+            *(self.viewport_ids() if self._is_sized else ()),
             _SDEPTH_0 + scroll_depth_to_bin(top_px, self.height_px),
             *self.url_ids(),
             *(() if has_page else (_NO_SNAPSHOT,)),

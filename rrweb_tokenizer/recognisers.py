@@ -3,7 +3,7 @@
 A recogniser is any function that takes a text and gives the spans to hide::
 
     def find_names(text: str) -> list[tuple[int, int, ValueClass]]:
-        return [(m.start(), m.end(), ValueClass.V_MASKED) for m in NAMES.finditer(text)]
+        return [(m.start(), m.end(), ValueClass.V_NAME) for m in NAMES.finditer(text)]
 
 It runs after the patterns of `kinds.KINDS`, on the segments that these left, and before the text is
 split into pieces. It must give the same spans for the same text: answers are remembered.

@@ -10,7 +10,7 @@ _NAMES = re.compile(
 
 
 def find_names(text):
-    return [(m.start(), m.end(), ValueClass.V_MASKED) for m in _NAMES.finditer(text)]
+    return [(m.start(), m.end(), ValueClass.V_NAME) for m in _NAMES.finditer(text)]
 
 
 def find_nothing(text):

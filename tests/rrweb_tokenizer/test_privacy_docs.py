@@ -44,7 +44,7 @@ def _run(number):
 
 def test_the_first_example_hides_a_name():
     names = _run(0)
-    assert redact("Ask Jane Doe.", names["find_staff"]) == ["Ask", ValueClass.V_MASKED, "."]
+    assert redact("Ask Jane Doe.", names["find_staff"]) == ["Ask", ValueClass.V_NAME, "."]
     assert names["tokenizer"].text_model.recogniser is names["find_staff"]
 
 
@@ -62,6 +62,6 @@ def test_the_example_with_presidio_turns_its_results_into_spans(monkeypatch):
     module.AnalyzerEngine = AnalyzerEngine
     monkeypatch.setitem(sys.modules, "presidio_analyzer", module)
     find_persons = _run(1)["find_persons"]
-    assert redact("Ask Jane now", find_persons) == ["Ask", ValueClass.V_MASKED, "now"]
+    assert redact("Ask Jane now", find_persons) == ["Ask", ValueClass.V_NAME, "now"]
     assert asked["language"] == "en"
     assert asked["entities"] == ["PERSON", "LOCATION"]
