@@ -85,7 +85,7 @@ def print_groups(totals: npt.NDArray[np.int64]) -> None:
     for group in sorted(GROUPS, key=lambda g: -int(totals[g.start : g.stop].sum())):
         counts = totals[group.start : group.stop]
         shares = counts[counts > 0] / max(counts.sum(), 1)
-        entropy = float(-(shares * np.log2(shares)).sum())
+        entropy = abs(float((shares * np.log2(shares)).sum()))
         unused = [t for t, n in zip(group.tokens, counts, strict=True) if n == 0]
         names = " ".join(unused) if len(unused) < len(group.tokens) else "all"
         print(
