@@ -70,6 +70,24 @@ def bases():
     return texts
 
 
+def _copied(value):
+    """A copy of JSON-like data of any depth, without recursion."""
+    top = [value]
+    stack = [top]
+    while stack:
+        place = stack.pop()
+        for key, inner in enumerate(place) if isinstance(place, list) else list(place.items()):
+            if isinstance(inner, list | dict):
+                place[key] = inner.copy()
+                stack.append(place[key])
+    return top[0]
+
+
+def _odd(rng):
+    """A value of its own: what mutants share would make one depend on those before it."""
+    return _copied(rng.choice(_ODD_VALUES))
+
+
 class _Places:
     """All containers of a session, for picking one at random."""
 
@@ -105,7 +123,7 @@ def _delete_event(rng, events, places):
 
 
 def _duplicate_event(rng, events, places):
-    events.insert(rng.randrange(len(events) + 1), rng.choice(events))
+    events.insert(rng.randrange(len(events) + 1), _copied(rng.choice(events)))
 
 
 def _swap_events(rng, events, places):
@@ -232,12 +250,12 @@ def _odd_value(rng, events, places):
     for _ in range(rng.randrange(1, 6)):
         target = places.an_object()
         if target:
-            target[rng.choice(list(target))] = rng.choice(_ODD_VALUES)
+            target[rng.choice(list(target))] = _odd(rng)
 
 
 def _odd_member_of_a_list(rng, events, places):
     target = rng.choice(places.lists)
-    target.insert(rng.randrange(len(target) + 1), rng.choice(_ODD_VALUES))
+    target.insert(rng.randrange(len(target) + 1), _odd(rng))
 
 
 def _unknown_member_of_an_enum(rng, events, places):
@@ -257,7 +275,9 @@ def _odd_times(rng, events, places):
 
 def _swap_subtrees(rng, events, places):
     a, b = places.an_object("childNodes"), places.an_object("childNodes")
-    a["childNodes"], b["childNodes"] = b.get("childNodes"), a.get("childNodes")
+    # Copies: one of them may stand within the other, and JSON knows no circles.
+    of_a, of_b = _copied([a.get("childNodes"), b.get("childNodes")])
+    a["childNodes"], b["childNodes"] = of_b, of_a
 
 
 def _empty_lists(rng, events, places):
