@@ -1,26 +1,46 @@
-"""`python -m data_prep prepare INPUT... --output DIR`."""
+"""`python -m data_prep inspect | prepare | verify`: see `--help` of each."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from data_prep.errors import DataError
+from data_prep.grouping import GROUP_BY_HELP, MISSING_GROUP
 from data_prep.prepare import PrepareOptions, prepare
-from data_prep.splits import GROUP_BY
+from data_prep.verify import NUM_WINDOW_DRAWS, verify
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status: 0, 1 for bad data, 2 for a bad call."""
+    """Run the command line and return the exit status.
+
+    0; 1 for bad data; 2 for a bad call, and for a corpus that `verify` finds something wrong with.
+    """
     parser = _parser()
     parsed = parser.parse_args(arguments)
+    command: Callable[[argparse.ArgumentParser, argparse.Namespace], int] = parsed.run
+    try:
+        return command(parser, parsed)
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command starts again", file=sys.stderr)
+        return 130
+
+
+def _prepare(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
     try:
         options = PrepareOptions(
             group_by=parsed.group_by,
+            manifest=parsed.manifest,
+            missing_group=parsed.missing_group,
+            drop_near_duplicates=parsed.drop_near_duplicates,
             test_fraction=parsed.test_fraction,
             validation_fraction=parsed.validation_fraction,
             salt=parsed.salt,
@@ -31,37 +51,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except ValueError as error:
         parser.error(str(error))
-    try:
-        prepare(parsed.inputs, parsed.output, options)
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written, the same command starts again", file=sys.stderr)
-        return 130
+    prepare(parsed.inputs, parsed.output, options)
     return 0
 
 
+def _verify(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+    if parsed.window_draws < 0 or not 0 <= parsed.max_shared_windows <= 1:
+        parser.error("--window_draws must not be negative, --max_shared_windows must be in [0, 1]")
+    found = verify(
+        parsed.corpus,
+        num_window_draws=parsed.window_draws,
+        max_shared_windows=parsed.max_shared_windows,
+        near_duplicates=parsed.near_duplicates,
+    )
+    print("\n".join(found.lines()), file=sys.stdout if found.is_sound else sys.stderr)
+    return 0 if found.is_sound else 2
+
+
 def _parser() -> argparse.ArgumentParser:
-    defaults = PrepareOptions()
     parser = argparse.ArgumentParser(
         prog="python -m data_prep", description="Prepare rrweb recordings for training."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser(
-        "prepare",
-        help="tokenise recordings into a corpus folder",
-        description="Tokenise recordings into a corpus folder of memory-mapped Arrow shards.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    _add_prepare(commands)
+    _add_verify(commands)
+    return parser
+
+
+def _add_grouping(command: argparse.ArgumentParser) -> None:
+    defaults = PrepareOptions()
     add = command.add_argument
-    add("inputs", metavar="INPUT", nargs="+", type=Path, help="folder (recursively) or file")
-    add("--output", required=True, type=Path, help="corpus folder to write")
+    add("--group_by", metavar="RULE", default=defaults.group_by, help=GROUP_BY_HELP)
     add(
-        "--group_by",
-        choices=GROUP_BY,
-        default=defaults.group_by,
-        help="what the split keeps together; auto: the visitor where named, else the file",
+        "--manifest",
+        type=Path,
+        help="table for column:NAME: .csv, .jsonl or .parquet with the columns path and NAME",
+    )
+    add(
+        "--missing_group",
+        choices=MISSING_GROUP,
+        default=defaults.missing_group,
+        help="sessions without a group: rejected, or each file a group of its own",
     )
     add(
         "--test_fraction",
@@ -83,8 +113,48 @@ def _parser() -> argparse.ArgumentParser:
         help="function that finds what patterns cannot, such as names: see docs/privacy.md",
     )
     add("--num_proc", type=int, help="processes (by default as many as pay)")
+
+
+def _add_prepare(commands: Any) -> None:
+    command = commands.add_parser(
+        "prepare",
+        help="tokenise recordings into a corpus folder",
+        description="Tokenise recordings into a corpus folder of memory-mapped Arrow shards.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    command.set_defaults(run=_prepare)
+    add = command.add_argument
+    add("inputs", metavar="INPUT", nargs="+", type=Path, help="folder (recursively) or file")
+    add("--output", required=True, type=Path, help="corpus folder to write")
+    _add_grouping(command)
+    add(
+        "--drop_near_duplicates",
+        action="store_true",
+        help="leave out validation and test sessions that nearly equal one of another split",
+    )
     add("--overwrite", action="store_true", help="replace another corpus in the output folder")
-    return parser
+
+
+def _add_verify(commands: Any) -> None:
+    command = commands.add_parser(
+        "verify",
+        help="check a corpus folder: hashes, counts, leakage",
+        description="Check all that a prepared corpus promises: bytes and hashes of its shards, "
+        "each session's ids and keyframes, the ledger and its totals, and that splits share "
+        "nothing. Exit status 2 where something is wrong.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    command.set_defaults(run=_verify)
+    add = command.add_argument
+    add("corpus", metavar="DIR", type=Path, help="folder that prepare wrote")
+    add("--near_duplicates", action="store_true", help="look for sessions that are nearly equal")
+    add("--window_draws", type=int, default=NUM_WINDOW_DRAWS, help="windows drawn from each split")
+    add(
+        "--max_shared_windows",
+        type=float,
+        default=0.0,
+        help="share of a split's windows that may stand in another split",
+    )
 
 
 if __name__ == "__main__":

@@ -14,10 +14,13 @@ from typing import Final
 
 from data_prep.errors import DataError
 
-__all__ = ["CORPUS_FILE", "Manifest", "Source", "list_sources"]
+__all__ = ["CORPUS_FILE", "LEDGER_FILE", "Manifest", "Source", "list_sources"]
 
 CORPUS_FILE: Final = "corpus.json"
 """A folder that holds a file of this name is a prepared corpus, not an input."""
+
+LEDGER_FILE: Final = "ledger.jsonl"
+"""Beside it: what became of each file."""
 
 _RECORDING_SUFFIX: Final = re.compile(
     r"\.(json|jsonl|ndjson|gz|zst|zstd|txt|log|rrweb|events|session)$", re.IGNORECASE

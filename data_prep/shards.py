@@ -36,6 +36,7 @@ from data_prep.session_row import SCHEMA, SPLITS, SessionRow
 __all__ = [
     "SCHEMA",
     "SPLITS",
+    "STATE_FILE",
     "SessionRow",
     "ShardFile",
     "SplitSummary",
@@ -47,7 +48,7 @@ __all__ = [
 # A record batch becomes one view: big enough that a large corpus has few, small enough to hold.
 _MAX_BATCH_IDS = 8 << 20
 _MAX_BATCH_ROWS = 4096
-_STATE_FILE = "state.json"
+STATE_FILE = "state.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +173,7 @@ class SplitWriter:
             "_output_all_columns": False,
             "_split": self._split,
         }
-        write_text_atomically(self._folder / _STATE_FILE, json.dumps(state, indent=2) + "\n")
+        write_text_atomically(self._folder / STATE_FILE, json.dumps(state, indent=2) + "\n")
 
 
 def write_split(
@@ -267,6 +268,21 @@ class SplitTable:
         """Return the times of the earliest and the latest event, milliseconds since 1970."""
         return float(self._scalar(session, "start_ms")), float(self._scalar(session, "end_ms"))
 
+    def row(self, session: int) -> SessionRow:
+        """Return all that is stored of a session."""
+        start_ms, end_ms = self.times_ms(session)
+        return SessionRow(
+            session_id=self.session_id(session),
+            group=self.group(session),
+            split=str(self._scalar(session, "split")),
+            ids=self.ids(session),
+            keyframes=self.keyframes(session),
+            start_ms=start_ms,
+            end_ms=end_ms,
+            num_events=int(self._scalar(session, "num_events")),
+            sha256=self.sha256(session),
+        )
+
     @cached_property
     def id_stops(self) -> npt.NDArray[np.int64]:
         """(N,) int64: the number of ids in the sessions up to and including each one."""
@@ -307,16 +323,16 @@ def _batch_of(rows: list[SessionRow]) -> Any:
 
 def _shard_names(folder: Path) -> list[str]:
     try:
-        state = json.loads((folder / _STATE_FILE).read_text(encoding="utf-8"))
+        state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
         return [str(entry["filename"]) for entry in state["_data_files"]]
     except FileNotFoundError:
         raise DataError(
-            f"{folder} holds no complete split ({_STATE_FILE} is missing); "
+            f"{folder} holds no complete split ({STATE_FILE} is missing); "
             "prepare it with: python -m data_prep prepare INPUT... --output DIR"
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{folder / _STATE_FILE} is damaged ({type(error).__name__}); "
+            f"{folder / STATE_FILE} is damaged ({type(error).__name__}); "
             "prepare the corpus again with --overwrite"
         ) from None
 
