@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from data_prep.corpus import is_corpus
 from data_prep.errors import DataError
-from data_prep.grouping import GROUP_BY_HELP, MISSING_GROUP
+from data_prep.files import write_text_atomically
+from data_prep.grouping import GROUP_BY_HELP, MISSING_GROUP, parse_grouping
+from data_prep.inspect_corpus import inspect_corpus
+from data_prep.inspect_page import report_page
+from data_prep.inspect_report import report_json, report_text
+from data_prep.inspection import InspectOptions, inspect_recordings
 from data_prep.prepare import PrepareOptions, prepare
 from data_prep.verify import NUM_WINDOW_DRAWS, verify
 
@@ -32,6 +39,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; the same command starts again", file=sys.stderr)
         return 130
+
+
+def _inspect(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+    corpora = [path for path in parsed.inputs if is_corpus(path)]
+    if corpora and len(parsed.inputs) > 1:
+        parser.error(f"{corpora[0]} is a prepared corpus; inspect it alone")
+    try:
+        options = InspectOptions(
+            grouping=parse_grouping(
+                parsed.group_by, manifest=parsed.manifest, missing_group=parsed.missing_group
+            ),
+            test_fraction=parsed.test_fraction,
+            validation_fraction=parsed.validation_fraction,
+            salt=parsed.salt,
+            sample=parsed.sample,
+            exact=parsed.exact,
+            tokenizer_name_or_path=parsed.tokenizer_name_or_path,
+            num_proc=parsed.num_proc,
+        )
+    except ValueError as error:
+        parser.error(str(error))
+    found = inspect_corpus(corpora[0]) if corpora else inspect_recordings(parsed.inputs, options)
+    if parsed.json:
+        print(json.dumps(report_json(found), indent=2))
+    else:
+        print(report_text(found))
+    if parsed.html is not None:
+        try:
+            write_text_atomically(parsed.html, report_page(found))
+        except OSError as error:
+            raise DataError(f"{parsed.html} cannot be written: {error.strerror}") from None
+        print(f"page: {parsed.html}", file=sys.stderr)
+    return 0
 
 
 def _prepare(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
@@ -73,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m data_prep", description="Prepare rrweb recordings for training."
     )
     commands = parser.add_subparsers(dest="command", required=True)
+    _add_inspect(commands)
     _add_prepare(commands)
     _add_verify(commands)
     return parser
@@ -113,6 +154,25 @@ def _add_grouping(command: argparse.ArgumentParser) -> None:
         help="function that finds what patterns cannot, such as names: see docs/privacy.md",
     )
     add("--num_proc", type=int, help="processes (by default as many as pay)")
+
+
+def _add_inspect(commands: Any) -> None:
+    defaults = InspectOptions()
+    command = commands.add_parser(
+        "inspect",
+        help="say what there is, before anything is written",
+        description="Say what recordings, or a prepared corpus, hold: forms, sessions, events, "
+        "durations, versions, groups, rejects, and the ids and disk that a corpus would take.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    command.set_defaults(run=_inspect)
+    add = command.add_argument
+    add("inputs", metavar="PATH", nargs="+", type=Path, help="folder, file, or a prepared corpus")
+    add("--json", action="store_true", help="print all figures as JSON")
+    add("--html", metavar="FILE", type=Path, help="write a page with plots, too")
+    add("--sample", type=int, default=defaults.sample, help="sessions tokenised for the estimates")
+    add("--exact", action="store_true", help="tokenise all sessions")
+    _add_grouping(command)
 
 
 def _add_prepare(commands: Any) -> None:
