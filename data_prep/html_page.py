@@ -41,7 +41,7 @@ main { max-width: 1080px; margin: 0 auto; padding: 24px 20px 48px; }
 h1 { font-size: 1.5rem; margin: 0 0 4px; overflow-wrap: anywhere; }
 h2 { font-size: 1.1rem; margin: 0 0 8px; }
 p { margin: 0 0 10px; overflow-wrap: anywhere; } .soft { color: var(--soft); font-size: .9rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 10px;
+.tiles { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 10px;
   margin: 18px 0; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: 8px;
   padding: 10px 12px; }
@@ -58,18 +58,22 @@ section.wide { grid-column: 1 / -1; }
 .bars svg { display: block; width: 100%; height: 12px; }
 .columns svg { display: block; width: 100%; height: 170px; border-bottom: 1px solid var(--soft); }
 .mark { fill: var(--mark); } .track { fill: var(--line); }
-.axis { display: flex; justify-content: space-between; font-size: .78rem; color: var(--soft);
-  margin-top: 3px; font-variant-numeric: tabular-nums; }
+.axis { position: relative; height: 1.3em; font-size: .78rem; color: var(--soft);
+  margin: 3px 0 8px; font-variant-numeric: tabular-nums; }
+.axis span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
+.axis span.first { transform: none; } .axis span.last { transform: translateX(-100%); }
+.bars + p, .scroll + p { margin-top: 10px; } .bars + .scroll { margin-top: 14px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .88rem; }
 th, td { text-align: left; padding: 4px 10px 4px 0; border-bottom: 1px solid var(--line);
   vertical-align: top; overflow-wrap: anywhere; }
 th { color: var(--soft); font-weight: 600; }
-.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.number { width: 1%; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 @media (max-width: 760px) { main { padding: 16px 12px 32px; }
   .sections { grid-template-columns: minmax(0, 1fr); }
   .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .bars .name { max-width: 38vw; } .columns svg { height: 140px; } }
+  .bars .name { max-width: 38vw; white-space: normal; overflow-wrap: anywhere; }
+  .columns svg { height: 140px; } }
 @media print { section { break-inside: avoid; } }
 """)
 
@@ -169,8 +173,8 @@ def bar_list(bars: Sequence[Bar]) -> Markup:
     )
 
 
-def column_chart(columns: Sequence[Column], ticks: Sequence[str]) -> Markup:
-    """Return upright columns, with ticks spread evenly below them from edge to edge."""
+def column_chart(columns: Sequence[Column], ticks: Sequence[tuple[float, str]]) -> Markup:
+    """Return upright columns, with texts at places (0 to 1) below them, from left to right."""
     largest = max((column.value for column in columns), default=0.0) or 1.0
     rect = Markup(
         '<rect class="mark" x="{x}" y="{y}" width="{width}" height="{height}">'
@@ -197,7 +201,14 @@ def column_chart(columns: Sequence[Column], ticks: Sequence[str]) -> Markup:
     ).format(
         f"{largest:,.0f}",
         _joined(rects),
-        _joined(Markup("<span>{}</span>").format(tick) for tick in ticks),
+        _joined(
+            Markup('<span class="{}" style="left:{}%">{}</span>').format(
+                "first" if place < 0.05 else "last" if place > 0.95 else "inner",
+                f"{100 * place:.2f}",
+                text,
+            )
+            for place, text in ticks
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from data_prep.findings import Findings, TokenCounts, count_tokens
 from data_prep.inspection import Inspection
 from data_prep.manifest import LEDGER_FILE
 from data_prep.progress import Progress
-from data_prep.session_facts import NO_VERSION, day_of
+from data_prep.session_facts import day_of
 from data_prep.shards import SPLITS, SplitTable
 from data_prep.size_sample import Estimate
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_TOKENS, TEXT_ID_OFFSET
@@ -67,7 +67,6 @@ def inspect_corpus(path: Path, *, show_progress: bool = True) -> Inspection:
             if token.startswith(_HEADS) and number
         }
     )
-    findings.versions.add(NO_VERSION, findings.num_sessions)
     return Inspection(
         inputs=(str(path),),
         findings=findings,

@@ -23,12 +23,13 @@ from data_prep.html_page import (
 )
 from data_prep.inspect_report import duration_text, estimate_text, num_repeats, size_text
 from data_prep.inspection import Inspection
-from data_prep.session_facts import NO_DAY
+from data_prep.session_facts import AFTER_ALPHA_4, NO_DAY
 from data_prep.session_row import SPLITS
 from data_prep.tallies import LogHistogram
 
 __all__ = ["report_page"]
 
+_MAX_INPUTS: Final = 3
 _MAX_BARS: Final = 16
 _MAX_ROWS: Final = 20
 _MAX_COLUMNS: Final = 60
@@ -50,15 +51,17 @@ def report_page(inspection: Inspection) -> str:
             bar_list(_bars([(s, found.splits[s]) for s in SPLITS], found.num_sessions)),
             paragraph("By the rule and the fractions given; a group is never torn.", is_soft=True),
         ),
-        section(
-            "rrweb versions", bar_list(_bars(found.versions.top(_MAX_BARS), found.num_sessions))
-        ),
         section("Forms of files", *_forms(found)),
     ]
+    if found.versions.counts:
+        sections.append(section("rrweb versions", *_versions(found)))
     if found.notes or found.num_rejected_events:
         sections.append(section("Noted", _notes(found), is_wide=True))
     what = "Prepared corpus" if inspection.is_corpus else "Recordings"
-    return page(f"{what}: {', '.join(inspection.inputs)}", sections, lead=_lead(inspection))
+    inputs = inspection.inputs[:_MAX_INPUTS]
+    more = len(inspection.inputs) - len(inputs)
+    title = f"{what}: {', '.join(inputs)}{f' and {more} more' if more else ''}"
+    return page(title, sections, lead=_lead(inspection))
 
 
 def _lead(inspection: Inspection) -> list[Markup]:
@@ -68,8 +71,6 @@ def _lead(inspection: Inspection) -> list[Markup]:
         if inspection.is_exact
         else f"95% interval, from {inspection.num_tokenised:,} sessions tokenised"
     )
-    disk = inspection.disk_bytes
-    margin = f" ± {size_text(disk.margin)}" if disk.margin else ""
     is_are = "are" if inspection.is_corpus else "would be"
     lead = [
         paragraph(
@@ -84,7 +85,7 @@ def _lead(inspection: Inspection) -> list[Markup]:
                 (size_text(found.num_bytes), "in files"),
                 (f"{found.num_groups.estimate():,}", f"groups ({inspection.grouping})"),
                 (estimate_text(inspection.num_ids), f"ids {is_are} in the corpus"),
-                (f"{size_text(disk.total)}{margin}", "on disk"),
+                (size_text(*inspection.disk_bytes), "on disk"),
                 (f"{num_repeats(inspection):,}", "sessions repeat another's content"),
             ]
         ),
@@ -117,15 +118,21 @@ def _histogram(histogram: LogHistogram, text: Callable[[float], str]) -> list[Ma
         Column(label=f"{text(start)} to {text(stop)}", value=number)
         for start, stop, number in doublings
     ]
-    middle = doublings[len(doublings) // 2][0]
-    ticks = [text(doublings[0][0]), text(middle), text(doublings[-1][1])]
+    edges = [start for start, _, _ in doublings] + [doublings[-1][1]]
+    step = -(-len(doublings) // 4)
+    ticks = [(place / len(doublings), text(edges[place])) for place in range(0, len(edges), step)]
+    highest = max(number for _, _, number in doublings)
     quantiles = ", ".join(
         f"{title} {text(histogram.quantile(share))}"
         for title, share in (("10%", 0.1), ("median", 0.5), ("90%", 0.9))
     )
     return [
         column_chart(columns, ticks),
-        paragraph(f"{quantiles}; each column is twice as long as the one before.", is_soft=True),
+        paragraph(
+            f"{quantiles}. The highest column is {highest:,} sessions; each spans twice what the "
+            "one before it does.",
+            is_soft=True,
+        ),
     ]
 
 
@@ -161,8 +168,13 @@ def _over_time(found: Findings) -> list[Markup]:
         stop = start + timedelta(days=span - 1)
         label = start.isoformat() if span == 1 else f"{start} to {stop}"
         columns.append(Column(label=label, value=spans[place]))
-    middle = first + timedelta(days=num_days // 2)
-    ticks = list(dict.fromkeys([first.isoformat(), middle.isoformat(), last.isoformat()]))
+    num_shown = len(columns) * span
+    ticks = [(0.0, first.isoformat())]
+    if num_shown > 2:
+        middle = num_shown // 2
+        ticks.append((middle / num_shown, (first + timedelta(days=middle)).isoformat()))
+    if num_shown > 1:
+        ticks.append((1.0, (first + timedelta(days=num_shown - 1)).isoformat()))
     days = "a day" if span == 1 else f"{span} days"
     return [
         column_chart(columns, ticks),
@@ -182,7 +194,10 @@ def _rejects(found: Findings) -> list[Markup]:
         for reason, number in found.reasons.most_common(_MAX_ROWS)
     ]
     more = len(found.reasons) - len(rows)
-    content = [table(("number", "reason", "first file"), rows, numbers=(0,))]
+    content = [
+        bar_list(_bars(found.reasons.most_common(), found.reasons.total())),
+        table(("number", "reason", "first file"), rows, numbers=(0,)),
+    ]
     if more:
         content.append(paragraph(f"{more} more reasons are in --json.", is_soft=True))
     return content
@@ -205,6 +220,14 @@ def _forms(found: Findings) -> list[Markup]:
         f"{number:,} {suffix}" for suffix, number in found.suffixes.most_common(_MAX_BARS)
     )
     return [*content, paragraph(f"Files by suffix: {suffixes}.", is_soft=True)]
+
+
+def _versions(found: Findings) -> list[Markup]:
+    bars = bar_list(_bars(found.versions.top(_MAX_BARS), found.num_sessions))
+    if AFTER_ALPHA_4 not in found.versions.counts:
+        return [bars]
+    how = f'"{AFTER_ALPHA_4}" follows from pointer types in the events.'
+    return [bars, paragraph(how, is_soft=True)]
 
 
 def _notes(found: Findings) -> Markup:

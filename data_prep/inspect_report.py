@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -105,13 +106,18 @@ def estimate_text(estimate: Estimate) -> str:
     return f"{round(estimate.total, digits):,.0f} ± {round(estimate.margin, digits):,.0f}"
 
 
-def size_text(num_bytes: float) -> str:
-    """Return bytes in a unit that suits them."""
+def size_text(num_bytes: float, margin: float = 0.0) -> str:
+    """Return bytes, and how far they may be off, in a unit that suits them."""
+    unit, divisor = "B", 1.0
     for unit in ("B", "kB", "MB", "GB", "TB"):
-        if num_bytes < 1000 or unit == "TB":
+        if num_bytes < 1000 * divisor or unit == "TB":
             break
-        num_bytes /= 1000
-    return f"{num_bytes:,.0f} {unit}" if unit == "B" else f"{num_bytes:,.1f} {unit}"
+        divisor *= 1000
+    digits = 0 if unit == "B" else 1
+    if 0 < margin < divisor:
+        digits = min(max(digits, 1 - math.floor(math.log10(margin / divisor))), 3)
+    margin_text = f" ± {margin / divisor:,.{digits}f}" if margin else ""
+    return f"{num_bytes / divisor:,.{digits}f}{margin_text} {unit}"
 
 
 def duration_text(seconds: float) -> str:
@@ -156,7 +162,8 @@ def _lines(inspection: Inspection) -> Iterator[str]:
     if found.forms:
         yield from _shares("form", found.forms.most_common(), found.num_sessions)
     yield from _shares("events by kind", found.kinds.most_common(), found.num_events)
-    yield from _shares("rrweb version", found.versions.top(_MAX_LINES), found.num_sessions)
+    if found.versions.counts:
+        yield from _shares("rrweb version", found.versions.top(_MAX_LINES), found.num_sessions)
     about = "" if found.num_groups.is_exact else "about "
     groups = Counter(dict(found.groups.top(5)))
     title = f"largest of {about}{found.num_groups.estimate():,} groups ({inspection.grouping})"
@@ -169,9 +176,7 @@ def _lines(inspection: Inspection) -> Iterator[str]:
         else (f"95% interval, from {inspection.num_tokenised:,} sessions tokenised")
     )
     yield f"ids       {estimate_text(inspection.num_ids)} ({how})"
-    disk = inspection.disk_bytes
-    margin = f" ± {size_text(disk.margin)}" if disk.margin else ""
-    yield f"disk      {size_text(disk.total)}{margin}"
+    yield f"disk      {size_text(*inspection.disk_bytes)}"
     yield f"windows   {inspection.num_ids.total / WINDOW_IDS:,.0f} of 2,048 ids cover them once"
     yield from inspection.notes
     megabytes = found.num_bytes / 1e6

@@ -17,11 +17,21 @@ from rrweb_tokenizer.enums import MouseInteractions
 from rrweb_tokenizer.incremental import MouseInteractionData
 from rrweb_tokenizer.schema import CustomEvent, Event, IncrementalEvent, UnknownEvent
 
-__all__ = ["NO_DAY", "NO_VERSION", "SessionFacts", "facts_of", "form_of", "sessions_of"]
+__all__ = [
+    "AFTER_ALPHA_4",
+    "NO_DAY",
+    "NO_VERSION",
+    "SessionFacts",
+    "day_of",
+    "facts_of",
+    "form_of",
+    "sessions_of",
+]
 
 NO_VERSION: Final = "not told"
 NO_DAY: Final = "no date"
-AFTER_ALPHA_4: Final = "after 2.0.0-alpha.4 (it records pointer types)"
+AFTER_ALPHA_4: Final = "later than 2.0.0-alpha.4"
+"""Follows from pointer types in mouse interactions, which came then; nothing else is inferred."""
 
 _VERSION_FIELDS: Final = frozenset(
     {"recorderVersion", "recorder_version", "rrwebVersion", "rrweb_version", "rrweb"}
@@ -102,7 +112,7 @@ def _kind_of(event: Event) -> str:
         data = event.data
         if isinstance(data, MouseInteractionData):
             if data.type in MouseInteractions.__members__.values():
-                return f"MouseInteraction {MouseInteractions(data.type).name}"
+                return MouseInteractions(data.type).name
             return "MouseInteraction unknown"
         return type(data).__name__.removesuffix("Data")
     if isinstance(event, UnknownEvent):
