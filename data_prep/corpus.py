@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from data_prep.errors import DataError
 from data_prep.files import write_text_atomically
 from data_prep.manifest import CORPUS_FILE
-from data_prep.shards import ShardFile, SplitSummary
+from data_prep.shards import SplitSummary
 
 __all__ = [
     "FORMAT_VERSION",
@@ -93,6 +95,9 @@ class PreparedCorpus:
     """What was dropped or capped, by kind, in all sessions together."""
 
     num_rejected_events: int
+
+    ledger_sha256: str = ""
+    """Hash of `ledger.jsonl`; empty in corpora of before it was noted."""
 
     @property
     def num_sessions(self) -> dict[str, int]:
@@ -177,11 +182,10 @@ def read_corpus_file(path: Path) -> PreparedCorpus:
 
 
 def _corpus_of(path: Path, fields: dict[str, Any]) -> PreparedCorpus:
-    splits = {
-        split: SplitSummary(
-            **{**summary, "shards": tuple(ShardFile(**s) for s in summary["shards"])}
-        )
-        for split, summary in fields.pop("splits").items()
-    }
-    identity = Identity(**fields.pop("identity"))
-    return PreparedCorpus(path=path, splits=splits, identity=identity, **fields)
+    """Return the typed corpus; whatever does not fit the types raises a ValueError or TypeError."""
+    known = set(PreparedCorpus.__dataclass_fields__) - {"path"}
+    if unknown := fields.keys() - known:
+        raise ValueError(f"unknown members {sorted(unknown)}")
+    return msgspec.convert(
+        fields | {"path": str(path)}, PreparedCorpus, dec_hook=lambda kind, value: kind(value)
+    )

@@ -42,7 +42,7 @@ from data_prep.encoding import (
     tokenizer_hashes,
 )
 from data_prep.errors import DataError
-from data_prep.files import put_in_place
+from data_prep.files import put_in_place, sha256_of
 from data_prep.grouping import Grouping, MissingGroup, parse_grouping
 from data_prep.ledger import FileOutcome, Ledger
 from data_prep.limits import DEFAULT_LIMITS, Limits
@@ -370,6 +370,7 @@ class _Preparation:
             num_rejected=ledger.num_rejected,
             counts=dict(ledger.counts),
             num_rejected_events=ledger.num_rejected_events,
+            ledger_sha256=sha256_of(ledger.path),
         )
         write_corpus(corpus, self._partial)
         put_in_place(self._partial, self._output)

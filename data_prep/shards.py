@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +34,7 @@ from data_prep.files import sync_file, sync_folder, write_text_atomically
 from data_prep.session_row import SCHEMA, SPLITS, SessionRow
 
 __all__ = [
+    "INFO_FILE",
     "SCHEMA",
     "SPLITS",
     "STATE_FILE",
@@ -42,6 +43,7 @@ __all__ = [
     "SplitSummary",
     "SplitTable",
     "SplitWriter",
+    "dataset_state",
     "write_split",
 ]
 
@@ -49,6 +51,7 @@ __all__ = [
 _MAX_BATCH_IDS = 8 << 20
 _MAX_BATCH_ROWS = 4096
 STATE_FILE = "state.json"
+INFO_FILE = "dataset_info.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,18 +165,23 @@ class SplitWriter:
 
         info = DatasetInfo(features=Features.from_arrow_schema(SCHEMA))
         info.write_to_directory(str(self._folder))
-        sync_file(self._folder / "dataset_info.json")
-        digest = hashlib.sha256("".join(shard.sha256 for shard in self._shards).encode())
-        state: dict[str, Any] = {
-            "_data_files": [{"filename": shard.name} for shard in self._shards],
-            "_fingerprint": digest.hexdigest()[:16],
-            "_format_columns": None,
-            "_format_kwargs": {},
-            "_format_type": None,
-            "_output_all_columns": False,
-            "_split": self._split,
-        }
+        sync_file(self._folder / INFO_FILE)
+        state = dataset_state(self._split, self._shards)
         write_text_atomically(self._folder / STATE_FILE, json.dumps(state, indent=2) + "\n")
+
+
+def dataset_state(split: str, shards: Sequence[ShardFile]) -> dict[str, Any]:
+    """Return what `state.json` holds, in the form of `datasets.load_from_disk`."""
+    digest = hashlib.sha256("".join(shard.sha256 for shard in shards).encode())
+    return {
+        "_data_files": [{"filename": shard.name} for shard in shards],
+        "_fingerprint": digest.hexdigest()[:16],
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": split,
+    }
 
 
 def write_split(

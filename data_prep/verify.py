@@ -119,7 +119,7 @@ def _check_contents(corpus: PreparedCorpus, problems: Problems, notes: list[str]
     counted = {split: _Counted() for split in SPLITS}
     rows: dict[str, Iterator[StoredRow]] = {}
     for split in SPLITS:
-        shards = check_files_of_split(corpus.path / split, corpus.splits[split], problems)
+        shards = check_files_of_split(corpus.path, split, corpus.splits[split], problems)
         stored = rows_of_split(shards, split, check, problems)
         rows[split] = counted[split].watch(seen.watch(split, stored))
     check_ledger(corpus.path / LEDGER_FILE, corpus, rows, problems)

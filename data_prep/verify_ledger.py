@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.corpus import PreparedCorpus, inputs_hash
+from data_prep.files import sha256_of
 from data_prep.manifest import CORPUS_FILE
 from data_prep.problems import Problems
 from data_prep.verify_rows import StoredRow
@@ -62,6 +63,8 @@ def check_ledger(
         if num_left and split not in out_of_step:
             problems.add(file, "", f"does not name {num_left:,} sessions stored in {split}")
     if totals.is_readable:
+        if corpus.ledger_sha256 not in ("", sha256_of(file)):
+            problems.add(file, "", "was changed: its sha256 is not as written")
         if found_hash != corpus.identity.inputs:
             problems.add(file, "", "its files are not those that corpus.json was made of")
         _compare_totals(totals, corpus, problems)

@@ -5,7 +5,6 @@ Letters in shapes: n ids and k keyframes of all sessions of a record batch, R se
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -18,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from data_prep.files import sha256_of
 from data_prep.problems import Problems
 from data_prep.session_row import SCHEMA
-from data_prep.shards import STATE_FILE, ShardFile, SplitSummary
+from data_prep.shards import INFO_FILE, STATE_FILE, ShardFile, SplitSummary, dataset_state
 from data_prep.splits import split_of
 from rrweb_tokenizer.structural_vocab import MASK_ID
 
@@ -70,20 +70,18 @@ def row_check(num_token_ids: int, options: dict[str, Any]) -> RowCheck:
     return RowCheck(num_token_ids=num_token_ids, split_of_group=split_of_group)
 
 
-def check_files_of_split(folder: Path, summary: SplitSummary, problems: Problems) -> list[Path]:
+def check_files_of_split(
+    corpus_dir: Path, split: str, summary: SplitSummary, problems: Problems
+) -> list[Path]:
     """Check that a split's files are those that were written; return the shards that are there."""
-    state_file = folder / STATE_FILE
+    folder = corpus_dir / split
     listed = [shard.name for shard in summary.shards]
-    try:
-        state = json.loads(state_file.read_text(encoding="utf-8"))
-        if [entry["filename"] for entry in state["_data_files"]] != listed:
-            problems.add(state_file, "_data_files", "names other shards than corpus.json")
-    except OSError as error:
-        problems.add(state_file, "", f"cannot be read: {error.strerror}")
-    except (ValueError, KeyError, TypeError) as error:
-        problems.add(state_file, "", f"is damaged ({type(error).__name__})")
-    if not (folder / "dataset_info.json").is_file():
-        problems.add(folder / "dataset_info.json", "", "is missing")
+    state = _json_of(folder / STATE_FILE, problems)
+    if state is not None and state != dataset_state(split, summary.shards):
+        problems.add(folder / STATE_FILE, "", "does not fit the shards that corpus.json lists")
+    info = _json_of(folder / INFO_FILE, problems)
+    if info is not None and info.get("features") != _features():
+        problems.add(folder / INFO_FILE, "features", "are not those of the shards")
     if folder.is_dir():
         for path in sorted(folder.glob("*.arrow")):
             if path.name not in listed:
@@ -93,6 +91,31 @@ def check_files_of_split(folder: Path, summary: SplitSummary, problems: Problems
     ]
 
 
+def _json_of(file: Path, problems: Problems) -> dict[str, Any] | None:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.add(file, "", f"cannot be read: {error.strerror}")
+    except (ValueError, RecursionError) as error:
+        problems.add(file, "", f"is damaged ({type(error).__name__})")
+    else:
+        if isinstance(content, dict):
+            return content
+        problems.add(file, "", "is damaged (no object)")
+    return None
+
+
+def _features() -> dict[str, Any]:
+    """Return SCHEMA as `datasets` writes it down."""
+    features: dict[str, Any] = {}
+    for column in SCHEMA:
+        is_list = pa.types.is_large_list(column.type)
+        dtype = str(column.type.value_type if is_list else column.type)
+        value = {"dtype": dtype.replace("double", "float64"), "_type": "Value"}
+        features[column.name] = {"feature": value, "_type": "LargeList"} if is_list else value
+    return features
+
+
 def _is_shard_there(folder: Path, shard: ShardFile, problems: Problems) -> bool:
     path = folder / shard.name
     if not _SHARD_NAME.fullmatch(shard.name):
@@ -100,8 +123,7 @@ def _is_shard_there(folder: Path, shard: ShardFile, problems: Problems) -> bool:
         return False
     try:
         num_bytes = path.stat().st_size
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(path)
     except FileNotFoundError:
         problems.add(path, "", "is missing")
         return False

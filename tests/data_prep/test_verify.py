@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import random
 import shutil
 from functools import partial
 from pathlib import Path
@@ -162,9 +163,24 @@ DAMAGES = {
     "a damaged state file": (write("test/state.json", "{"), "test/state.json: is damaged"),
     "a state file of other shards": (
         write("test/state.json", '{"_data_files": []}'),
-        "test/state.json (_data_files): names other shards",
+        "test/state.json: does not fit the shards",
     ),
-    "no dataset_info": (remove("train/dataset_info.json"), "dataset_info.json: is missing"),
+    "no dataset_info": (remove("train/dataset_info.json"), "dataset_info.json: cannot be read"),
+    "a dataset_info of other columns": (
+        lambda path: edit_json(
+            path / "train" / "dataset_info.json", lambda info: info["features"].pop("ids")
+        ),
+        "train/dataset_info.json (features): are not those of the shards",
+    ),
+    "a member of corpus.json of another type": (
+        corpus_json(set_at("splits", "train", "num_ids", value="3")),
+        "corpus.json is damaged",
+    ),
+    "a member that nobody knows": (corpus_json(set_at("x", value=1)), "corpus.json is damaged"),
+    "a note of the ledger": (
+        ledger(edit_line(5, lambda row: row["sessions"][0].update(notes=["x"]))),
+        "ledger.jsonl: was changed",
+    ),
     "no corpus.json": (remove("corpus.json"), "is no prepared corpus"),
     "corpus.json that is no JSON": (write("corpus.json", "{"), "corpus.json is damaged"),
     "corpus.json that is a list": (write("corpus.json", "[]"), "corpus.json is damaged"),
@@ -235,6 +251,35 @@ def test_damage_is_found_and_named(corpus, name):
     damage(corpus)
     found = messages(corpus)
     assert [message for message in found if said in message], found
+
+
+def test_whatever_byte_is_changed_is_found(corpus):
+    rng = random.Random(5)  # noqa: S311 - no secret
+    # What corpus.json says of the inputs' times serves the cache alone and has no counterpart.
+    quick = json.loads((corpus / "corpus.json").read_text())["quick_inputs"].encode()
+    for file in sorted(path for path in corpus.rglob("*") if path.is_file()):
+        content = file.read_bytes()
+        for _ in range(6):
+            place = rng.randrange(len(content))
+            changed = bytearray(content)
+            changed[place] ^= 1 << rng.randrange(7)
+            start = content.find(quick)
+            if file.name == "corpus.json" and start <= place < start + len(quick):
+                continue
+            if file.suffix == ".json" and _is_same_json(content, bytes(changed)):
+                continue
+            if file.name == "dataset_info.json" and place < content.find(b'"features"'):
+                continue  # empty descriptions
+            file.write_bytes(bytes(changed))
+            assert messages(corpus), (file, place, changed[place])
+        file.write_bytes(content)
+
+
+def _is_same_json(first, second):
+    try:
+        return json.loads(first) == json.loads(second)
+    except ValueError:
+        return False
 
 
 def replaced(number, **changes):
