@@ -56,6 +56,7 @@ def _inspect(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int
             sample=parsed.sample,
             exact=parsed.exact,
             tokenizer_name_or_path=parsed.tokenizer_name_or_path,
+            recogniser=parsed.recogniser,
             num_proc=parsed.num_proc,
         )
     except ValueError as error:

@@ -69,6 +69,9 @@ class InspectOptions:
     tokenizer_name_or_path: str | None = None
     """Folder of a tokenizer; the shipped one where not given."""
 
+    recogniser: str | None = None
+    """Name of a recogniser for what patterns cannot find, "module:function"."""
+
     num_proc: int | None = None
     """Processes; where not given, as many as there are cores and work for them."""
 
@@ -133,7 +136,9 @@ def inspect_recordings(
     """
     began = time.monotonic()
     manifest = list_sources(inputs)
-    factory = encoder_factory or partial(load_tokenizer, options.tokenizer_name_or_path)
+    factory = encoder_factory or partial(
+        load_tokenizer, options.tokenizer_name_or_path, options.recogniser
+    )
     num_proc = processes_for(options.num_proc, manifest.num_bytes)
     findings = Findings(sample=SizeSample(max_sessions=options.sample))
     make_look = partial(_look_work, factory if options.exact else None, options)

@@ -152,5 +152,5 @@ def _do_one(source: Source, work: Work[T]) -> T:
             return work(source)
     except Exception as error:
         # Nothing is swallowed: a fault of ours stops the work, and says on which file.
-        error.add_note(f"while preparing {source.path}")
+        error.add_note(f"while working on {source.path}")
         raise
