@@ -121,7 +121,9 @@ def size_text(num_bytes: float, margin: float = 0.0) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Return a time in a unit that suits it."""
+    """Return a time in a unit that suits it; below a second it is not told exactly."""
+    if seconds < 1:
+        return "<1 s"
     for unit, length in (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0)):
         if seconds >= length:
             return f"{seconds / length:.3g} {unit}"
