@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from data_prep.corpus import WINDOW_IDS
 from data_prep.files import sync_folder
 from data_prep.ledger import FileOutcome, Ledger, SessionOutcome
 from data_prep.near_duplicates import NearDuplicate, find_near_duplicates
 from data_prep.shards import SPLITS, SessionRow, SplitSummary, SplitTable, write_split
 
-__all__ = ["drop_near_duplicates"]
+__all__ = ["count_windows", "drop_near_duplicates"]
 
 
 def drop_near_duplicates(
@@ -46,6 +48,17 @@ def drop_near_duplicates(
         again.rmdir()
     sync_folder(folder)
     return left, _ledger_without(ledger, found)
+
+
+def count_windows(folder: Path) -> Counter[str]:
+    """Return how many windows of 2,048 ids cover each split without overlap."""
+    tables = {split: SplitTable.open(folder, split) for split in SPLITS}
+    return Counter(
+        {
+            split: sum(-(-len(table.ids(session)) // WINDOW_IDS) for session in range(len(table)))
+            for split, table in tables.items()
+        }
+    )
 
 
 def _rows_without(table: SplitTable, dropped: set[int]) -> Iterator[SessionRow]:

@@ -114,5 +114,5 @@ def _batches(file: Path, column: str) -> Iterator[Any]:
         yield from dataset.to_batches(columns=list(dict.fromkeys(["path", column])))
     except FileNotFoundError:
         raise DataError(f"{file} does not exist; --manifest names a table of the files") from None
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:
         raise DataError(f"{file} cannot be read as a manifest: {error}") from None

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -21,7 +22,14 @@ from data_prep.errors import DataError
 from data_prep.group_table import GroupTable, read_group_table
 from data_prep.splits import GROUP_BY, group_of
 
-__all__ = ["GROUP_BY_HELP", "MISSING_GROUP", "Grouping", "MissingGroup", "parse_grouping"]
+__all__ = [
+    "GROUP_BY_HELP",
+    "MISSING_GROUP",
+    "Grouping",
+    "MissingGroup",
+    "cached_grouping",
+    "parse_grouping",
+]
 
 GROUP_BY_HELP: Final = (
     "what the split keeps together: auto (the visitor where named, else the file), file, visitor, "
@@ -138,6 +146,22 @@ def parse_grouping(
         if len(table) == 0:
             raise DataError(f"{manifest} names no group in its column {argument!r}; fill it in")
     return Grouping(rule=group_by, missing_group=missing_group, pattern=pattern, table=table)
+
+
+def cached_grouping(group_by: str, manifest: Path | None, missing_group: MissingGroup) -> Grouping:
+    """Return what `parse_grouping` does; a manifest is read again only where it has changed."""
+    changed_ns = 0
+    if manifest is not None and manifest.is_file():
+        changed_ns = manifest.stat().st_mtime_ns
+    return _cached(group_by, manifest, missing_group, changed_ns)
+
+
+@lru_cache(maxsize=1)
+def _cached(
+    group_by: str, manifest: Path | None, missing_group: MissingGroup, changed_ns: int
+) -> Grouping:
+    del changed_ns  # part of the key alone
+    return parse_grouping(group_by, manifest=manifest, missing_group=missing_group)
 
 
 def _compiled(text: str) -> re.Pattern[str]:

@@ -29,8 +29,9 @@ from data_prep.pool import Work, map_sources, processes_for
 from data_prep.progress import Progress
 from data_prep.readers import Rejected, Session
 from data_prep.session_facts import facts_of, form_of, sessions_of
+from data_prep.session_row import SPLITS
 from data_prep.size_sample import MAX_SAMPLE, Estimate, SampledSession, SizeSample, estimate_total
-from data_prep.splits import split_of
+from data_prep.splits import check_not_empty, split_of
 from rrweb_tokenizer.schema import FullSnapshotEvent, decode_events
 
 __all__ = ["InspectOptions", "Inspection", "inspect_recordings"]
@@ -156,7 +157,7 @@ def inspect_recordings(
             progress.advance(source.num_bytes)
     finally:
         progress.close()
-    tokens, num_ids, num_tokenised, notes = _tokens_of(
+    tokens, num_ids, num_tokenised = _tokens_of(
         findings, manifest.sources, factory, options, num_proc
     )
     return Inspection(
@@ -169,8 +170,25 @@ def inspect_recordings(
         tokens=tokens,
         grouping=options.grouping.rule,
         seconds=time.monotonic() - began,
-        notes=notes,
+        notes=_warnings(findings, options),
     )
+
+
+def _warnings(findings: Findings, options: InspectOptions) -> tuple[str, ...]:
+    """Return why `prepare` would refuse these recordings, where it would."""
+    if not findings.num_sessions:
+        return ()
+    try:
+        check_not_empty(
+            {split: findings.splits[split] for split in SPLITS},
+            findings.num_groups.estimate(),
+            group_by=options.grouping.rule,
+            test_fraction=options.test_fraction,
+            validation_fraction=options.validation_fraction,
+        )
+    except DataError as error:
+        return (f"prepare would stop: {error}",)
+    return ()
 
 
 def _look_work(factory: EncoderFactory | None, options: InspectOptions) -> Work[Findings]:
@@ -258,15 +276,15 @@ def _tokens_of(
     factory: EncoderFactory,
     options: InspectOptions,
     num_proc: int,
-) -> tuple[TokenCounts, Estimate, int, tuple[str, ...]]:
+) -> tuple[TokenCounts, Estimate, int]:
     """Return the tokens of all sessions, how sure their number is, and how many it comes from."""
     if findings.tokens is not None:
         tokens = findings.tokens
-        return tokens, Estimate(tokens.num_ids, 0.0), findings.num_sessions, ()
+        return tokens, Estimate(tokens.num_ids, 0.0), findings.num_sessions
     chosen = findings.sample.chosen()
     num_sampled = sum(map(len, chosen.values()))
     if not num_sampled:
-        return TokenCounts(), Estimate(0.0, 0.0), 0, ()
+        return TokenCounts(), Estimate(0.0, 0.0), 0
     counts = _tokenise(chosen, sources, factory, options, num_proc)
     num_sessions = {
         number: stratum.num_sessions for number, stratum in findings.sample.strata.items()
@@ -278,7 +296,7 @@ def _tokens_of(
     estimate = estimate_total(
         num_sessions, {number: [c.num_ids for c in found] for number, found in counts.items()}
     )
-    return tokens, estimate, num_sampled, ()
+    return tokens, estimate, num_sampled
 
 
 def _tokenise(

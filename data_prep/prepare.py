@@ -14,7 +14,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from data_prep.corpus import (
     open_corpus,
     write_corpus,
 )
-from data_prep.dropping import drop_near_duplicates
+from data_prep.dropping import count_windows, drop_near_duplicates
 from data_prep.encoding import (
     EncodedFile,
     EncoderFactory,
@@ -43,13 +43,13 @@ from data_prep.encoding import (
 )
 from data_prep.errors import DataError
 from data_prep.files import put_in_place, sha256_of
-from data_prep.grouping import Grouping, MissingGroup, parse_grouping
+from data_prep.grouping import Grouping, MissingGroup, cached_grouping
 from data_prep.ledger import FileOutcome, Ledger
 from data_prep.limits import DEFAULT_LIMITS, Limits
 from data_prep.manifest import LEDGER_FILE, Manifest, list_sources
 from data_prep.pool import encode_sources, processes_for
 from data_prep.progress import Progress
-from data_prep.shards import SPLITS, SplitTable, SplitWriter
+from data_prep.shards import SPLITS, SplitWriter
 from data_prep.splits import check_not_empty
 from data_prep.summary import summary_of
 
@@ -127,10 +127,7 @@ class PrepareOptions:
         Raises:
             ValueError: The rule cannot work, or the manifest cannot be read; says why.
         """
-        changed_ns = 0
-        if self.manifest is not None and self.manifest.is_file():
-            changed_ns = self.manifest.stat().st_mtime_ns
-        return _grouping(self.group_by, self.manifest, self.missing_group, changed_ns)
+        return cached_grouping(self.group_by, self.manifest, self.missing_group)
 
     def deciding(self) -> dict[str, Any]:
         """Return those options that decide the bytes of the corpus."""
@@ -143,14 +140,6 @@ class PrepareOptions:
         deciding = {name: getattr(self, name) for name in names} | {"limits": asdict(self.limits)}
         table = self.grouping().table
         return deciding if table is None else deciding | {"manifest": table.sha256()}
-
-
-@lru_cache(maxsize=1)
-def _grouping(
-    group_by: str, manifest: Path | None, missing_group: MissingGroup, changed_ns: int
-) -> Grouping:
-    del changed_ns  # part of the key alone: a manifest that was edited is read again
-    return parse_grouping(group_by, manifest=manifest, missing_group=missing_group)
 
 
 def prepare(
@@ -342,7 +331,7 @@ class _Preparation:
             splits, ledger = drop_near_duplicates(
                 self._partial, splits, ledger, max_shard_bytes=options.max_shard_bytes
             )
-            self._num_windows = _count_windows(self._partial)
+            self._num_windows = count_windows(self._partial)
         num_sessions = {split: summary.num_sessions for split, summary in splits.items()}
         if not any(num_sessions.values()):
             raise DataError(_nothing_accepted(ledger))
@@ -400,16 +389,6 @@ def _reusable(
     raise DataError(
         f"{output} holds another corpus (different: {', '.join(differences)}); "
         "choose another --output, or replace it with --overwrite"
-    )
-
-
-def _count_windows(folder: Path) -> Counter[str]:
-    tables = {split: SplitTable.open(folder, split) for split in SPLITS}
-    return Counter(
-        {
-            split: sum(-(-len(table.ids(session)) // WINDOW_IDS) for session in range(len(table)))
-            for split, table in tables.items()
-        }
     )
 
 

@@ -129,6 +129,7 @@ def test_groups_of_a_column_are_the_same_whatever_the_form_of_the_manifest(tmp_p
         ("m.csv", "path,team\na,\n", "names no group"),
         ("m.csv", "", "cannot be read"),
         ("m.jsonl", "no json", "cannot be read"),
+        ("m.jsonl", '{"path": "a", "team": 1}\n{"path": "b", "team": []}\n', "cannot be read"),
         ("m.parquet", "no parquet", "cannot be read"),
         ("m.xlsx", "x", "none of the forms"),
     ],

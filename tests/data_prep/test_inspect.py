@@ -258,6 +258,12 @@ def test_the_command_prints_a_table_or_json_and_writes_a_page(raw, tmp_path, cap
     assert json.loads(capsys.readouterr().out)["groups"]["rule"] == "site"
 
 
+def test_what_prepare_would_refuse_is_said_before(raw, capsys):
+    call = ["inspect", str(raw / "shop"), "--num_proc=1", "--group_by", "site"]
+    assert main(call) == 0
+    assert "prepare would stop: no session fell into the" in capsys.readouterr().out
+
+
 def test_several_paths_are_one_inspection(raw, capsys):
     assert main(["inspect", str(raw / "shop"), str(raw / "news" / "000.json"), "--num_proc=1"]) == 0
     assert "11 files listed" in capsys.readouterr().out
