@@ -94,7 +94,7 @@ class Findings:
     @property
     def num_events(self) -> int:
         """Events of all sessions."""
-        return self.kinds.total()
+        return round(self.lengths.total)
 
     def reject(self, reason: str, file: str) -> None:
         """Count a reason, without its place and details, so that like reasons add up."""

@@ -41,7 +41,7 @@ def report_page(inspection: Inspection) -> str:
     sections = [
         section("Session lengths", *_histogram(found.durations_s, duration_text)),
         section("Events a session", *_histogram(found.lengths, lambda n: f"{n:,.0f}")),
-        section("Event mix", bar_list(_bars(found.kinds.most_common(), found.num_events))),
+        section("Event mix", bar_list(_bars(found.kinds.most_common(), found.kinds.total()))),
         section("Token groups", *_token_groups(inspection)),
         section("Corpus over time", *_over_time(found), is_wide=True),
         section("Rejects", *_rejects(found), is_wide=True),

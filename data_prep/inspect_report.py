@@ -163,7 +163,7 @@ def _lines(inspection: Inspection) -> Iterator[str]:
     yield ""
     if found.forms:
         yield from _shares("form", found.forms.most_common(), found.num_sessions)
-    yield from _shares("events by kind", found.kinds.most_common(), found.num_events)
+    yield from _shares("events by kind", found.kinds.most_common(), found.kinds.total())
     if found.versions.counts:
         yield from _shares("rrweb version", found.versions.top(_MAX_LINES), found.num_sessions)
     about = "" if found.num_groups.is_exact else "about "

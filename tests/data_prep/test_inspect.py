@@ -153,6 +153,7 @@ def test_a_prepared_corpus_is_told_of_in_the_same_figures(raw, tmp_path):
     assert report["files"]["listed"] == corpus.num_listed == 47
     assert report["files"]["rejected"] == corpus.num_rejected == 6  # one repeats another
     assert report["sessions"]["by_split"] == corpus.num_sessions
+    assert report["events"]["total"] == sum(s.num_events for s in corpus.splits.values())
     assert report["expected"]["ids"] == sum(corpus.num_ids.values())
     assert report["expected"]["disk_bytes"] == sum(
         path.stat().st_size for path in corpus.path.rglob("*") if path.is_file()
