@@ -19,12 +19,12 @@ from data_prep.limits import DEFAULT_LIMITS
 from data_prep.readers import Session, read_sessions
 from rrweb_tokenizer import RRWebTokenizer
 from rrweb_tokenizer.grammar import (
-    FIRST_FIELDS,
     classes_of,
     first_field_matrix,
     illegal_successions,
     successor_matrix,
 )
+from rrweb_tokenizer.grammar_table import FIRST_FIELDS
 from rrweb_tokenizer.schema import decode_events
 from rrweb_tokenizer.structural_vocab import NUM_STRUCTURAL, STRUCTURAL_TOKENS, VOCAB_SIZE
 

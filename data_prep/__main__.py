@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from data_prep.corpus import is_corpus
-from data_prep.errors import DataError
+from data_prep.errors import AccessError, DataError
 from data_prep.files import write_text_atomically
 from data_prep.grouping import GROUP_BY_HELP, MISSING_GROUP, parse_grouping
 from data_prep.inspect_corpus import inspect_corpus
@@ -18,15 +19,21 @@ from data_prep.inspect_page import report_page
 from data_prep.inspect_report import report_json, report_text
 from data_prep.inspection import InspectOptions, inspect_recordings
 from data_prep.prepare import PrepareOptions, prepare
+from data_prep.remote import is_remote
 from data_prep.verify import NUM_WINDOW_DRAWS, verify
 
 __all__ = ["main"]
+
+_INPUT_HELP: Final = (
+    "folder (recursively), file, or address (s3://, gs://, hf://, https://), also with *"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status.
 
-    0; 1 for bad data; 2 for a bad call, and for a corpus that `verify` finds something wrong with.
+    0; 1 for bad data; 2 for a bad call, a missing library or missing credentials among them, and
+    for a corpus that `verify` finds something wrong with.
     """
     parser = _parser()
     parsed = parser.parse_args(arguments)
@@ -35,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(parser, parsed)
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, AccessError) else 1
+    except BrokenPipeError:
+        # Whoever read the output, `head` for instance, has had enough; nothing is left to flush.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - stays open until the end
         return 1
     except KeyboardInterrupt:
         print("interrupted; the same command starts again", file=sys.stderr)
@@ -42,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _inspect(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
-    corpora = [path for path in parsed.inputs if is_corpus(path)]
+    corpora = [p for p in parsed.inputs if not is_remote(p) and is_corpus(Path(p))]
     if corpora and len(parsed.inputs) > 1:
         parser.error(f"{corpora[0]} is a prepared corpus; inspect it alone")
     try:
@@ -58,10 +69,13 @@ def _inspect(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int
             tokenizer_name_or_path=parsed.tokenizer_name_or_path,
             recogniser=parsed.recogniser,
             num_proc=parsed.num_proc,
+            reader=parsed.reader,
         )
     except ValueError as error:
         parser.error(str(error))
-    found = inspect_corpus(corpora[0]) if corpora else inspect_recordings(parsed.inputs, options)
+    found = (
+        inspect_corpus(Path(corpora[0])) if corpora else inspect_recordings(parsed.inputs, options)
+    )
     if parsed.json:
         print(json.dumps(report_json(found), indent=2))
     else:
@@ -89,6 +103,7 @@ def _prepare(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int
             recogniser=parsed.recogniser,
             num_proc=parsed.num_proc,
             overwrite=parsed.overwrite,
+            reader=parsed.reader,
         )
     except ValueError as error:
         parser.error(str(error))
@@ -154,6 +169,12 @@ def _add_grouping(command: argparse.ArgumentParser) -> None:
         metavar="MODULE:FUNCTION",
         help="function that finds what patterns cannot, such as names: see docs/privacy.md",
     )
+    add(
+        "--reader",
+        metavar="NAME",
+        help="read every file with this reader (a built-in one, a plug-in, or module:function); "
+        "told by content where not given",
+    )
     add("--num_proc", type=int, help="processes (by default as many as pay)")
 
 
@@ -168,7 +189,7 @@ def _add_inspect(commands: Any) -> None:
     )
     command.set_defaults(run=_inspect)
     add = command.add_argument
-    add("inputs", metavar="PATH", nargs="+", type=Path, help="folder, file, or a prepared corpus")
+    add("inputs", metavar="PATH", nargs="+", help=f"a prepared corpus, or: {_INPUT_HELP}")
     add("--json", action="store_true", help="print all figures as JSON")
     add("--html", metavar="FILE", type=Path, help="write a page with plots, too")
     add("--sample", type=int, default=defaults.sample, help="sessions tokenised for the estimates")
@@ -185,7 +206,7 @@ def _add_prepare(commands: Any) -> None:
     )
     command.set_defaults(run=_prepare)
     add = command.add_argument
-    add("inputs", metavar="INPUT", nargs="+", type=Path, help="folder (recursively) or file")
+    add("inputs", metavar="INPUT", nargs="+", help=_INPUT_HELP)
     add("--output", required=True, type=Path, help="corpus folder to write")
     _add_grouping(command)
     add(

@@ -6,7 +6,7 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -18,7 +18,8 @@ from data_prep.grouping import Grouping
 from data_prep.ledger import SessionOutcome
 from data_prep.limits import Limits
 from data_prep.manifest import Source
-from data_prep.readers import Rejected, Session, read_sessions
+from data_prep.readers import Rejected, Session, UnreadableError, read_sessions
+from data_prep.sessions import at_hand
 from data_prep.shards import SessionRow
 from data_prep.splits import split_of
 from rrweb_tokenizer.recognisers import Recogniser, load_recogniser, module_file
@@ -40,6 +41,7 @@ __all__ = [
     "recogniser_hash",
     "tokenizer_code_hash",
     "tokenizer_hashes",
+    "unit_of",
 ]
 
 _QUOTED = re.compile(r"'[^']*'")
@@ -68,6 +70,8 @@ class EncodingOptions:
     validation_fraction: float
     salt: str
     limits: Limits
+    reader: str | None = None
+    """Name of the reader that reads every file; by content where None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,9 @@ class EncodedFile:
     sessions: tuple[tuple[SessionRow, SessionOutcome], ...]
     reasons: tuple[str, ...]
     """Why the file, or sessions of it, were rejected."""
+
+    num_retries: int = 0
+    """How often its transfer was tried again."""
 
 
 def named_recogniser(name: str | None) -> Recogniser | None:
@@ -148,18 +155,35 @@ def tokenizer_hashes(encoder: SessionEncoder) -> dict[str, str]:
 
 
 def tokenizer_code_hash() -> str:
-    """Return a hash over the tokenizer package's modules: other code may give other ids."""
+    """Return a hash over the modules of tokenizer and readers: other code may give other ids."""
     digest = hashlib.sha256()
-    for module in sorted(Path(rrweb_tokenizer.__file__).parent.glob("*.py")):
-        digest.update(module.name.encode() + b"\0" + module.read_bytes())
+    for package in (Path(rrweb_tokenizer.__file__).parent, Path(__file__).parent / "readers"):
+        for module in sorted(package.rglob("*.py")):
+            name = module.relative_to(package).as_posix()
+            digest.update(name.encode() + b"\0" + module.read_bytes())
     return digest.hexdigest()
 
 
 def encode_source(source: Source, encoder: SessionEncoder, options: EncodingOptions) -> EncodedFile:
-    """Read, decode and encode all sessions of one file; bad content becomes a reason."""
+    """Read, decode and encode all sessions of one file; bad content becomes a reason.
+
+    Raises:
+        DataError: A remote place cannot be reached.
+    """
+    try:
+        with at_hand(source, options.limits) as (path, num_retries):
+            encoded = _encode_file(path, source, encoder, options)
+            return replace(encoded, num_retries=num_retries)
+    except UnreadableError as error:
+        return EncodedFile(source=source, sha256="", sessions=(), reasons=(error.reason,))
+
+
+def _encode_file(
+    path: Path, source: Source, encoder: SessionEncoder, options: EncodingOptions
+) -> EncodedFile:
     sessions: list[tuple[SessionRow, SessionOutcome]] = []
     reasons: list[str] = []
-    found = read_sessions(source.path, options.limits, source_id=source.source_id)
+    found = read_sessions(path, options.limits, source_id=source.source_id, reader=options.reader)
     for session in found:
         if isinstance(session, Rejected):
             where = f" (at {session.where})" if session.where else ""
@@ -172,7 +196,7 @@ def encode_source(source: Source, encoder: SessionEncoder, options: EncodingOpti
             sessions.append(encoded)
     return EncodedFile(
         source=source,
-        sha256=file_sha256(source, options.limits),
+        sha256=_sha256_of(path, options.limits),
         sessions=tuple(sessions),
         reasons=tuple(reasons),
     )
@@ -230,12 +254,20 @@ def group_of_session(
     """Return the group of a session, or None where it lacks what the grouping asks for."""
     first_meta = next((event for event in events if isinstance(event, MetaEvent)), None)
     return grouping.group(
-        file_id=source.file_id,
-        relative=source.relative,
+        file_id=unit_of(session, source),
+        paths=(source.relative, source.file_id),
         fields=session.fields,
         first_href=first_meta.data.href if first_meta is not None else None,
         parent_folder=source.path.parent.name.encode(errors="replace").decode(),
     )
+
+
+def unit_of(session: Session, source: Source) -> str:
+    """Return what the split keeps together where nothing better is known.
+
+    It is the file, or the recording in it where a file holds many; windows of one stay together.
+    """
+    return f"{source.file_id}#{session.record}" if session.record else source.file_id
 
 
 def _notes(decoded: DecodedEvents) -> tuple[str, ...]:
@@ -244,11 +276,23 @@ def _notes(decoded: DecodedEvents) -> tuple[str, ...]:
 
 
 def file_sha256(source: Source, limits: Limits) -> str:
-    """Return the hash of a file as it lies on the disk, "" where it is not to be read."""
-    if not 0 < source.num_bytes <= limits.max_file_bytes or not source.path.is_file():
-        return ""
+    """Return the hash of a file as it is stored, "" where it is not to be read.
+
+    Raises:
+        DataError: A remote place cannot be reached.
+    """
     try:
-        with source.path.open("rb") as file:
+        with at_hand(source, limits) as (path, _):
+            return _sha256_of(path, limits)
+    except UnreadableError:
+        return ""
+
+
+def _sha256_of(path: Path, limits: Limits) -> str:
+    try:
+        if not path.is_file() or not 0 < path.stat().st_size <= limits.max_container_bytes:
+            return ""
+        with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+    except (OSError, ValueError):
         return ""

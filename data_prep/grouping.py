@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -69,7 +69,7 @@ class Grouping:
         self,
         *,
         file_id: str,
-        relative: str,
+        paths: Sequence[str],
         fields: Mapping[str, str],
         first_href: str | None,
         parent_folder: str,
@@ -77,18 +77,18 @@ class Grouping:
         """Return the group of a session, or None where it lacks what the rule asks for.
 
         Args:
-            file_id: Stable name of the file, without suffixes.
-            relative: The file's path below its input, with /.
+            file_id: Stable name of the file, or of the recording in it.
+            paths: The file's path below its input, with /; first as it is, then without suffixes.
             fields: Scalar members that the container has beside the events.
             first_href: Address in the first Meta event, if there is one.
             parent_folder: Name of the folder that the file lies in.
         """
         if self.pattern is not None:
-            found = self.pattern.search(relative)
+            found = self.pattern.search(paths[0])
             value = found.group(1) if found else None
             group = f"path:{value}" if value else None
         elif self.table is not None:
-            value = self.table.value_of(relative, file_id)
+            value = self.table.value_of(file_id, *paths)
             group = f"{self.rule}:{value}" if value else None
         elif self.kind == "field":
             value = fields.get(self.rule.partition(":")[2], "").strip()

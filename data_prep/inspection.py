@@ -27,9 +27,11 @@ from data_prep.limits import DEFAULT_LIMITS, Limits
 from data_prep.manifest import Source, list_sources
 from data_prep.pool import Work, map_sources, processes_for
 from data_prep.progress import Progress
-from data_prep.readers import Rejected, Session
-from data_prep.session_facts import facts_of, form_of, sessions_of
+from data_prep.readers import Rejected, Session, reader_of
+from data_prep.remote import is_remote, shown
+from data_prep.session_facts import facts_of
 from data_prep.session_row import SPLITS
+from data_prep.sessions import sessions_of
 from data_prep.size_sample import MAX_SAMPLE, Estimate, SampledSession, SizeSample, estimate_total
 from data_prep.splits import check_not_empty, split_of
 from rrweb_tokenizer.schema import FullSnapshotEvent, decode_events
@@ -82,6 +84,9 @@ class InspectOptions:
     limits: Limits = field(default_factory=lambda: DEFAULT_LIMITS)
     """Caps on what is read from one file."""
 
+    reader: str | None = None
+    """Name of the reader that reads every file; by content where not given."""
+
     def __post_init__(self) -> None:
         for name in ("test_fraction", "validation_fraction"):
             if not 0 <= getattr(self, name) < 1:
@@ -123,12 +128,12 @@ class Inspection:
 
 
 def inspect_recordings(
-    inputs: Sequence[Path],
+    inputs: Sequence[Path | str],
     options: InspectOptions,
     *,
     encoder_factory: EncoderFactory | None = None,
 ) -> Inspection:
-    """Inspect recordings: folders (recursively) and files. Writes nothing.
+    """Inspect recordings: folders (recursively), files and addresses. Writes nothing.
 
     Memory is flat in the number of sessions; the list of the files is held.
 
@@ -136,6 +141,8 @@ def inspect_recordings(
         DataError: An input is missing, or there is nothing to inspect in all of them.
     """
     began = time.monotonic()
+    if options.reader is not None:
+        reader_of(options.reader)  # a wrong name is an error before any work
     manifest = list_sources(inputs)
     factory = encoder_factory or partial(
         load_tokenizer, options.tokenizer_name_or_path, options.recogniser
@@ -161,7 +168,7 @@ def inspect_recordings(
         findings, manifest.sources, factory, options, num_proc
     )
     return Inspection(
-        inputs=tuple(map(str, inputs)),
+        inputs=tuple(shown(str(g)) if is_remote(g) else str(g) for g in inputs),
         findings=findings,
         skipped=manifest.skipped,
         num_tokenised=num_tokenised,
@@ -206,7 +213,7 @@ def look_at(source: Source, options: InspectOptions, encoder: SessionEncoder | N
     found.suffixes["".join(source.path.suffixes[-2:]).lower() or "no suffix"] += 1
     if encoder is not None:
         found.tokens = TokenCounts()
-    for ordinal, session in enumerate(sessions_of(source, options.limits)):
+    for ordinal, session in enumerate(sessions_of(source, options.limits, reader=options.reader)):
         reason = (
             session.reason
             if isinstance(session, Rejected)
@@ -252,7 +259,7 @@ def _add_session(
     found.num_sessions += 1
     found.num_row_bytes += _ROW_BYTES + len(session.session_id) + len(group) + len(split) + 64
     found.num_ledger_bytes += len(session.session_id) + len(group)
-    found.forms[form_of(session)] += 1
+    found.forms[session.form or "no name"] += 1
     found.kinds.update(facts.kinds)
     found.versions.add(facts.version)
     found.notes.update(session.notes)
@@ -319,7 +326,7 @@ def _tokenise(
     num_bytes = sum(source.num_bytes for source in sampled)
     progress = Progress(len(sampled), num_bytes, verb="tokenised", is_shown=options.show_progress)
     num_proc = min(num_proc, processes_for(options.num_proc, num_bytes))
-    make_work = partial(_tokenise_work, factory, dict(wanted), options.limits)
+    make_work = partial(_tokenise_work, factory, dict(wanted), options)
     here = make_work() if num_proc == 1 else _unused
     counts: dict[int, list[TokenCounts]] = {number: [] for number in chosen}
     try:
@@ -337,18 +344,21 @@ def _tokenise(
 
 
 def _tokenise_work(
-    factory: EncoderFactory, wanted: dict[str, set[int]], limits: Limits
+    factory: EncoderFactory, wanted: dict[str, set[int]], options: InspectOptions
 ) -> Work[list[tuple[int, TokenCounts]]]:
-    return partial(_tokenise_file, encoder=factory(), wanted=wanted, limits=limits)
+    return partial(_tokenise_file, encoder=factory(), wanted=wanted, options=options)
 
 
 def _tokenise_file(
-    source: Source, encoder: SessionEncoder, wanted: dict[str, set[int]], limits: Limits
+    source: Source,
+    encoder: SessionEncoder,
+    wanted: dict[str, set[int]],
+    options: InspectOptions,
 ) -> list[tuple[int, TokenCounts]]:
     """Return the counts of the wanted sessions of a file, by their number in it."""
     left = set(wanted[source.source_id])
     counts = []
-    for ordinal, session in enumerate(sessions_of(source, limits)):
+    for ordinal, session in enumerate(sessions_of(source, options.limits, reader=options.reader)):
         if ordinal in left and not isinstance(session, Rejected):
             encoded = encoder.encode_events(decode_events(session.parts).events)
             counts.append((ordinal, count_tokens(encoded.ids, len(encoded.keyframes))))

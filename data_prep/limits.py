@@ -18,10 +18,17 @@ class Limits:
     """
 
     max_file_bytes: int = 1024 * _MIB
-    """Largest file that is opened, as it lies on the disk."""
+    """Largest text that is read as a whole: a JSON list or object."""
+
+    max_container_bytes: int = 1 << 40
+    """Largest file that is read piece by piece: JSON Lines, Parquet, SQLite, zip, tar."""
+
+    max_session_bytes: int = 128 * _MIB
+    """Largest session that is put together from lines, rows, segments or members, and most bytes of
+    unfinished ones that are held at a time."""
 
     max_decompressed_bytes: int = 1024 * _MIB
-    """Most bytes that one file may decompress to."""
+    """Most bytes that one text may decompress to; all packed strings in it together as well."""
 
     max_compression_ratio: int = 500
     """Most decompressed bytes for each compressed one. Recordings reach 50, a gzip bomb 1,028."""
@@ -29,8 +36,14 @@ class Limits:
     compression_ratio_floor_bytes: int = 16 * _MIB
     """Decompressed bytes below which the ratio does not count: short files are harmless."""
 
-    max_sessions_per_file: int = 100_000
+    max_sessions_per_file: int = 1_000_000
     """Most sessions that are taken out of one file."""
+
+    max_nesting_depth: int = 3
+    """Most archives in one another: a zip in a tar in a zip."""
+
+    max_members: int = 1_000_000
+    """Most members of one archive."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

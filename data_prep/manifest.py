@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from data_prep.errors import DataError
+from data_prep.names import is_hidden, unrelated_suffix, without_suffixes
+from data_prep.remote import RemoteFile, is_remote, list_remote, shown
 
 __all__ = ["CORPUS_FILE", "LEDGER_FILE", "Manifest", "Source", "list_sources"]
 
@@ -22,22 +23,17 @@ CORPUS_FILE: Final = "corpus.json"
 LEDGER_FILE: Final = "ledger.jsonl"
 """Beside it: what became of each file."""
 
-_RECORDING_SUFFIX: Final = re.compile(
-    r"\.(json|jsonl|ndjson|gz|zst|zstd|txt|log|rrweb|events|session)$", re.IGNORECASE
-)
-_UNRELATED_SUFFIX: Final = re.compile(
-    r"\.(md|rst|html?|css|m?js|tsx?|jsx|map|pyc?|sh|ya?ml|toml|ini|cfg|lock|csv|tsv|xml|pdf"
-    r"|png|jpe?g|gif|svg|webp|ico|mp[34]|webm|mov|wav|woff2?|[to]tf|exe|dll|so"
-    r"|arrow|safetensors|model|pt|tmp|part|swp|bak)$",
-    re.IGNORECASE,
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """One input file."""
 
     path: Path
+    """Where it lies; for a remote file, its address without the scheme."""
+
+    url: str | None = None
+    """Address of a remote file; None for one on the disk."""
+
     source_id: str
     """Unique and stable: the path below its input, with /, without suffixes."""
 
@@ -52,6 +48,9 @@ class Source:
 
     mtime_ns: int
     """Time of the last change; 0 where it could not be told."""
+
+    version: str = ""
+    """What changes with the content of a remote file: its ETag or the like."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,22 +68,27 @@ class Manifest:
 
     def quick_hash(self) -> str:
         """Return a hash of names, sizes and times of change: cheap, and enough within a cache."""
-        rows = [(s.relative, s.num_bytes, s.mtime_ns) for s in self.sources]
+        rows = [
+            (s.relative, s.num_bytes, s.mtime_ns)
+            if s.url is None
+            else (s.url, s.num_bytes, s.version)
+            for s in self.sources
+        ]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def list_sources(inputs: Sequence[Path], *, exclude: Sequence[Path] = ()) -> Manifest:
+def list_sources(inputs: Sequence[Path | str], *, exclude: Sequence[Path] = ()) -> Manifest:
     """List the files of folders (recursively) and the files named, each real file once.
 
     Hidden files, links to folders and files that are clearly something else (pictures, pages,
     programs) are skipped and counted; a file that is named itself is always listed.
 
     Args:
-        inputs: Folders and files.
+        inputs: Folders, files and addresses ("s3://bucket/prefix", "s3://bucket/*.json.gz").
         exclude: Folders below which nothing is listed, the output among them.
 
     Raises:
-        DataError: An input is missing, or there is nothing to prepare in all of them.
+        DataError: An input is missing or out of reach, or all of them hold nothing to prepare.
     """
     skipped: Counter[str] = Counter()
     seen: set[str] = set()
@@ -92,6 +96,15 @@ def list_sources(inputs: Sequence[Path], *, exclude: Sequence[Path] = ()) -> Man
     sources: list[Source] = []
     excluded = {os.path.realpath(path) for path in exclude}
     for given in inputs:
+        if isinstance(given, str) and is_remote(given):
+            for remote in _remote_files(given, skipped):
+                if remote.url in seen:
+                    skipped["listed before"] += 1
+                    continue
+                seen.add(remote.url)
+                sources.append(_remote_source(remote, names))
+            continue
+        given = Path(given)
         if not os.path.exists(given):  # noqa: PTH110 - Path.exists raises for overlong names
             raise DataError(f"{given} does not exist; name a folder of recordings or a file")
         found = _files_below(given, excluded, skipped) if given.is_dir() else iter([given])
@@ -108,7 +121,8 @@ def list_sources(inputs: Sequence[Path], *, exclude: Sequence[Path] = ()) -> Man
         what = f" ({_describe(skipped)} skipped)" if skipped else ""
         raise DataError(
             f"{', '.join(map(str, inputs))} holds no recording{what}; recordings are "
-            ".json, .jsonl or .ndjson files, also as .gz or .zst, or have no suffix"
+            ".json, .jsonl or .ndjson files, also as .gz or .zst, Parquet, SQLite, zip or tar "
+            "files, or have no suffix"
         )
     return Manifest(sources=tuple(sources), skipped=dict(skipped))
 
@@ -138,21 +152,63 @@ def _files_below(folder: Path, excluded: set[str], skipped: Counter[str]) -> Ite
         for name in sorted(files):
             if name.startswith("."):
                 skipped["hidden files"] += 1
-            elif suffix := _UNRELATED_SUFFIX.search(name):
-                skipped[f"{suffix.group().lower()} files"] += 1
+            elif suffix := unrelated_suffix(name):
+                skipped[f"{suffix} files"] += 1
             else:
                 yield here / name
 
 
-def _source(path: Path, relative: str, names: set[str]) -> Source:
-    # A file name need not be valid UTF-8; ids travel through JSON and Arrow, which must be.
-    relative = relative.encode(errors="surrogateescape").decode(errors="backslashreplace")
-    file_id = _without_suffixes(relative)
+def _remote_files(url: str, skipped: Counter[str]) -> Iterator[RemoteFile]:
+    """Yield the remote files to list, by the rules for files below a folder."""
+    files = list_remote(url)
+    corpora = {f.relative.rpartition("/")[0] for f in files if f.relative.endswith(CORPUS_FILE)}
+    for file in files:
+        parts = file.relative.split("/")
+        if file.is_named:
+            yield file
+        elif any("/".join(parts[:n]) in corpora for n in range(len(parts))):
+            skipped["files of prepared corpora"] += 1
+        elif is_hidden(parts):
+            skipped["hidden files"] += 1
+        elif suffix := unrelated_suffix(file.relative):
+            skipped[f"{suffix} files"] += 1
+        else:
+            yield file
+
+
+def _remote_source(remote: RemoteFile, names: set[str]) -> Source:
+    file_id = _file_id(remote.relative)
+    return Source(
+        path=Path(shown(remote.url).partition("://")[2]),
+        url=remote.url,
+        source_id=_unique(file_id, names),
+        file_id=file_id,
+        relative=remote.relative,
+        num_bytes=remote.num_bytes,
+        mtime_ns=0,
+        version=remote.version,
+    )
+
+
+def _file_id(relative: str) -> str:
+    # "#" parts the file's name from a session's within it.
+    return without_suffixes(relative).replace("#", "%23")
+
+
+def _unique(file_id: str, names: set[str]) -> str:
     source_id, number = file_id, 1
     while source_id in names:
         number += 1
         source_id = f"{file_id}~{number}"
     names.add(source_id)
+    return source_id
+
+
+def _source(path: Path, relative: str, names: set[str]) -> Source:
+    # A file name need not be valid UTF-8; ids travel through JSON and Arrow, which must be.
+    relative = relative.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    file_id = _file_id(relative)
+    source_id = _unique(file_id, names)
     try:
         status = path.stat()
         num_bytes, mtime_ns = status.st_size, status.st_mtime_ns
@@ -166,11 +222,3 @@ def _source(path: Path, relative: str, names: set[str]) -> Source:
         num_bytes=num_bytes,
         mtime_ns=mtime_ns,
     )
-
-
-def _without_suffixes(relative: str) -> str:
-    folder, _, name = relative.rpartition("/")
-    stem = name
-    while (shorter := _RECORDING_SUFFIX.sub("", stem)) not in ("", stem):
-        stem = shorter
-    return f"{folder}/{stem}" if folder else stem

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
 
 from filelock import FileLock
 
@@ -49,6 +50,8 @@ from data_prep.limits import DEFAULT_LIMITS, Limits
 from data_prep.manifest import LEDGER_FILE, Manifest, list_sources
 from data_prep.pool import encode_sources, processes_for
 from data_prep.progress import Progress
+from data_prep.readers import reader_of
+from data_prep.remote import is_remote, shown
 from data_prep.shards import SPLITS, SplitWriter
 from data_prep.splits import check_not_empty
 from data_prep.summary import summary_of
@@ -61,6 +64,8 @@ __all__ = [
     "open_or_prepare",
     "prepare",
 ]
+
+_UNSAFE: Final = re.compile(r"[^\w.-]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +118,9 @@ class PrepareOptions:
     limits: Limits = field(default_factory=lambda: DEFAULT_LIMITS)
     """Caps on what is read from one file."""
 
+    reader: str | None = None
+    """Name of the reader that reads every file; by content where not given."""
+
     def __post_init__(self) -> None:
         self.grouping()
         for name in ("test_fraction", "validation_fraction"):
@@ -131,7 +139,14 @@ class PrepareOptions:
 
     def deciding(self) -> dict[str, Any]:
         """Return those options that decide the bytes of the corpus."""
-        names = ["group_by", "test_fraction", "validation_fraction", "salt", "max_shard_bytes"]
+        names = [
+            "group_by",
+            "test_fraction",
+            "validation_fraction",
+            "salt",
+            "max_shard_bytes",
+            "reader",
+        ]
         # Named only where they differ from the default, so that older corpora are still the same.
         if self.missing_group != "reject":
             names.append("missing_group")
@@ -143,7 +158,7 @@ class PrepareOptions:
 
 
 def prepare(
-    inputs: Sequence[Path],
+    inputs: Sequence[Path | str],
     output: Path,
     options: PrepareOptions,
     *,
@@ -153,7 +168,7 @@ def prepare(
     """Prepare recordings into a corpus folder, or reuse the folder where it already holds them.
 
     Args:
-        inputs: Folders (recursively) and files.
+        inputs: Folders (recursively), files, and addresses as "s3://bucket/prefix".
         output: The corpus folder; made, with the folders above it.
         options: See `PrepareOptions`.
         encoder_factory: Makes the tokenizer, in each process; must pickle.
@@ -163,6 +178,8 @@ def prepare(
         DataError: Nothing to prepare, an empty split, or an output that is something else.
     """
     output = output.absolute()
+    if options.reader is not None:
+        reader_of(options.reader)  # a wrong name is an error before any work
     manifest = list_sources(inputs, exclude=[output, _partial_of(output)])
     factory = encoder_factory or partial(
         load_tokenizer, options.tokenizer_name_or_path, options.recogniser
@@ -185,7 +202,7 @@ def prepare(
 
 
 def open_or_prepare(
-    data_dir: Path,
+    data_dir: Path | str,
     *,
     cache_dir: Path | None = None,
     options: PrepareOptions,
@@ -197,18 +214,19 @@ def open_or_prepare(
     Within the cache, files are taken to be the same where names, sizes and times of change are.
 
     Args:
-        data_dir: A prepared corpus, or a folder of recordings, or one file.
+        data_dir: A prepared corpus, or recordings: a folder, one file, or an address.
         cache_dir: Where prepared corpora are kept; `default_cache_dir()` where not given.
         options: See `PrepareOptions`; without effect on a prepared corpus.
         encoder_factory: As in `prepare`.
         report: Takes each message for the user.
     """
-    if is_corpus(data_dir):
+    data_dir = data_dir if is_remote(data_dir) else Path(data_dir)
+    if isinstance(data_dir, Path) and is_corpus(data_dir):
         return open_corpus(data_dir)
     manifest = list_sources([data_dir])
     key = json.dumps(
         [
-            os.path.realpath(data_dir),
+            data_dir if isinstance(data_dir, str) else os.path.realpath(data_dir),
             manifest.quick_hash(),
             tokenizer_code_hash(),
             options.tokenizer_name_or_path,
@@ -216,10 +234,12 @@ def open_or_prepare(
             options.deciding(),
         ]
     )
-    name = f"{data_dir.absolute().name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    place = PurePosixPath(shown(data_dir)) if isinstance(data_dir, str) else data_dir.absolute()
+    stem = _UNSAFE.sub("_", place.name) or "corpus"
+    name = f"{stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     output = (cache_dir or default_cache_dir()) / "corpora" / name
     if not is_corpus(output):
-        report(f"preparing {data_dir} once, into {output}")
+        report(f"preparing {shown(str(data_dir))} once, into {output}")
     return prepare([data_dir], output, options, encoder_factory=encoder_factory, report=report)
 
 
@@ -246,6 +266,7 @@ class _Preparation:
         self._file_hashes: list[str] = []
         self._first_with: dict[str, str] = {}
         self._groups: set[str] = set()
+        self._num_retries = 0
         self._num_windows = Counter(dict.fromkeys(SPLITS, 0))
 
     def run(self, encoder: SessionEncoder, factory: EncoderFactory) -> PreparedCorpus:
@@ -275,6 +296,8 @@ class _Preparation:
                 for writer in writers.values():
                     writer.abort()
                 shutil.rmtree(self._partial, ignore_errors=True)
+        if self._num_retries:
+            self._report(f"{self._num_retries:,} transfers broke and were tried again")
         self._report(summary_of(corpus, ledger, self._manifest.num_bytes, progress.seconds))
         return corpus
 
@@ -293,9 +316,11 @@ class _Preparation:
             validation_fraction=options.validation_fraction,
             salt=options.salt,
             limits=options.limits,
+            reader=options.reader,
         )
         num_proc = processes_for(options.num_proc, self._manifest.num_bytes)
         for encoded in encode_sources(sources, encoder, factory, encoding, num_proc):
+            self._num_retries += encoded.num_retries
             ledger.record(self._accept(encoded, writers))
             progress.advance(encoded.source.num_bytes)
 
@@ -410,6 +435,6 @@ def _nothing_accepted(ledger: Ledger) -> str:
     )
     return (
         f"none of {ledger.num_listed} files is a recording that can be used: {reasons}. "
-        "Recordings are JSON: a list of rrweb events, an object with an 'events' list, or one "
-        "event a line"
+        "Recordings are JSON: a list of rrweb events, an object with an 'events' list, one "
+        "event a line, or one of the forms in docs/containers.md"
     )

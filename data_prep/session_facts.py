@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from data_prep.limits import Limits
-from data_prep.manifest import Source
-from data_prep.readers import Rejected, Session, read_sessions
+from data_prep.readers import Session
 from rrweb_tokenizer.enums import MouseInteractions
 from rrweb_tokenizer.incremental import MouseInteractionData
 from rrweb_tokenizer.schema import CustomEvent, Event, IncrementalEvent, UnknownEvent
@@ -24,8 +22,6 @@ __all__ = [
     "SessionFacts",
     "day_of",
     "facts_of",
-    "form_of",
-    "sessions_of",
 ]
 
 NO_VERSION: Final = "not told"
@@ -57,21 +53,6 @@ class SessionFacts:
 
     version: str
     """Of rrweb, as the recording says it or as it follows from what it holds; or NO_VERSION."""
-
-
-def sessions_of(source: Source, limits: Limits) -> Iterator[Session | Rejected]:
-    """Yield the sessions of a file: the one place where inspection meets the readers."""
-    return read_sessions(source.path, limits, source_id=source.source_id)
-
-
-def form_of(session: Session) -> str:
-    """Return the name of the container form that a session stood in."""
-    named = getattr(session, "form", "")
-    if named:
-        return str(named)
-    if session.fields:
-        return "object around the events"
-    return "list of events" if len(session.parts) == 1 else "JSON Lines"
 
 
 def facts_of(session: Session, events: Sequence[Event]) -> SessionFacts:

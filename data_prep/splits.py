@@ -27,6 +27,8 @@ VISITOR_FIELDS: Final = (
     "person_id",
     "personId",
     "person.id",
+    "participant_id",
+    "participantId",
     "distinct_id",
     "distinctId",
     "person.distinct_id",

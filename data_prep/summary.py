@@ -24,6 +24,9 @@ def summary_of(corpus: PreparedCorpus, ledger: Ledger, num_bytes: int, seconds: 
         f"{ledger.num_listed:,} files listed = {ledger.num_accepted:,} accepted "
         f"+ {ledger.num_rejected:,} rejected"
     ]
+    num_sessions = sum(corpus.num_sessions.values())
+    if num_sessions != ledger.num_accepted:
+        lines.append(f"  {num_sessions:,} sessions in the accepted files")
     for title, counter in (
         ("rejected", ledger.reasons),
         ("noted", ledger.notes),

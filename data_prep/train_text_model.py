@@ -18,13 +18,14 @@ from typing import Final
 
 import sentencepiece
 
-from data_prep.encoding import group_of_session, named_recogniser
+from data_prep.encoding import group_of_session, named_recogniser, unit_of
 from data_prep.errors import DataError
 from data_prep.files import sync_file, sync_folder
 from data_prep.grouping import GROUP_BY_HELP, MISSING_GROUP, Grouping, parse_grouping
 from data_prep.limits import DEFAULT_LIMITS
 from data_prep.manifest import Source, list_sources
-from data_prep.readers import Rejected, Session, read_sessions
+from data_prep.readers import Rejected, Session
+from data_prep.sessions import sessions_of
 from data_prep.splits import group_of, split_of
 from data_prep.text_sample import MAX_SAMPLE_CHARS, TextCollector, TextSample
 from rrweb_tokenizer.recognisers import Recogniser
@@ -139,7 +140,7 @@ def collect_texts(
     serializer = Serializer(TextCollector(sample, recogniser))
     outcomes: Counter[str] = Counter()
     for source in sources:
-        for session in read_sessions(source.path, DEFAULT_LIMITS, source_id=source.source_id):
+        for session in sessions_of(source, DEFAULT_LIMITS):
             if isinstance(session, Rejected):
                 outcomes["rejected"] += 1
                 continue
@@ -194,7 +195,7 @@ def _fate(
     folder = source.path.parent.name.encode(errors="replace").decode()
     site = group_of(
         group_by="site",
-        file_id=source.file_id,
+        file_id=unit_of(session, source),
         fields=session.fields,
         first_href=href,
         parent_folder=folder,
@@ -240,7 +241,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("inputs", metavar="INPUT", nargs="+", type=Path, help="folder (recursively) or file")
+    add("inputs", metavar="INPUT", nargs="+", help="folder (recursively), file or address")
     add("--output", required=True, type=Path, help="model file to write")
     add("--vocab_size", type=int, default=NUM_TEXT_PIECES, help="number of pieces")
     add("--max_chars", type=int, default=MAX_SAMPLE_CHARS, help="characters of text to use")

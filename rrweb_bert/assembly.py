@@ -105,7 +105,7 @@ def open_corpus(arguments: Arguments, tokenizer: RRWebTokenizer) -> PreparedCorp
         num_proc=data.num_proc,
         tokenizer_name_or_path=data.tokenizer_name_or_path,
     )
-    folder = sample_directory() if data.data_dir is None else Path(data.data_dir)
+    folder = sample_directory() if data.data_dir is None else data.data_dir
     cache_dir = None if data.cache_dir is None else Path(data.cache_dir)
     with arguments.training.main_process_first(local=False, desc="preparing the corpus"):
         corpus = open_or_prepare(folder, cache_dir=cache_dir, options=options)

@@ -30,6 +30,7 @@ NODE_MEMO_BYTES: Final = 16 << 20
 """About how much memory a memo of texts and attributes may take."""
 
 _MAX_LABEL_PIECES: Final = 8
+_MAX_SHORT_PIECES: Final = 4
 _MAX_LABEL_CHARS: Final = 80
 # A label is redacted after it is cut, so the cut lies far behind what 8 pieces can reach: half a
 # number would not be recognised.
@@ -38,6 +39,8 @@ _MAX_LABEL_TEXT_CHARS: Final = 600
 _MAX_TYPED_CHARS: Final = 4_096
 _MAX_TELLING: Final = 4
 
+_TEXT: Final = int(NodeType.Text)
+_ELEMENT: Final = int(NodeType.Element)
 _AT_VALUE: Final = STRUCTURAL_IDS["[AT_value]"]
 _TXT: Final = STRUCTURAL_IDS["[TXT]"]
 _TRUNC: Final = STRUCTURAL_IDS["[TRUNC]"]
@@ -81,7 +84,7 @@ class ElementWriter:
 
     def tag_id(self, node: Node) -> int:
         """The `[TAG_*]` id of an element, or the `[NT_*]` id of another node."""
-        if node.type != NodeType.Element:
+        if node.type != _ELEMENT:
             kind = node.type if 0 <= node.type <= NodeType.Comment else NodeType.Comment
             return _NT_DOCUMENT + kind
         tag = TAG_OF[node.tag_name]
@@ -129,10 +132,10 @@ class ElementWriter:
         """A node and all below it in document order, at most about `max_ids` ids.
 
         What goes first is containers, then text, then headings, each from the end of the page;
-        what can be clicked or filled stays, with a shorter text when it alone is over the cap.
+        what can be clicked or filled stays, unless it alone is over the cap.
         """
         found = outline(root, self._is_bare)
-        return fit(found, max_ids, write=self._node_ids, tag_id=self.tag_id)
+        return fit(found, max_ids, write=self._node_ids, write_short=self._short_ids)
 
     def _is_bare(self, node: Node) -> bool:
         return not self._page_attribute_ids(node)
@@ -145,6 +148,11 @@ class ElementWriter:
             ids = [_TXT, *self.text(subject)]
             self._memo.put_ids(subject, ids, len(subject))
         return ids
+
+    def _short_ids(self, subject: Node | str) -> list[int]:
+        if isinstance(subject, str):
+            return [_TXT, *self.text(subject, _MAX_SHORT_PIECES)]
+        return [self.tag_id(subject)]
 
     def _element_ids(self, node: Node) -> list[int]:
         ids = [self.tag_id(node)]
@@ -211,11 +219,12 @@ def _label(node: Node) -> str:
     stack = [node]
     while stack and length < _MAX_LABEL_CHARS:
         inner = stack.pop()
-        if inner.type == NodeType.Text and inner.text_content:
+        if inner.type == _TEXT and inner.text_content:
             words = inner.text_content.split(None, _MAX_LABEL_WORDS)[:_MAX_LABEL_WORDS]
             text = " ".join(words)[:_MAX_LABEL_TEXT_CHARS]
-            found += [text] if text else []
-            length += len(text)
-        elif not _hides_text(inner):
-            stack.extend(reversed(inner.child_nodes))
+            if text:
+                found.append(text)
+                length += len(text)
+        elif inner.child_nodes and not _hides_text(inner):
+            stack += inner.child_nodes[::-1]
     return " ".join(found)

@@ -161,18 +161,20 @@ class Mirror:
         nodes, parents, gone = self._nodes, self._parents, self._gone
         nodes[root.id] = root
         gone.discard(root.id)
-        stack = [root]
-        while stack:
-            node = stack.pop()
+        with_children = [root]
+        for node in with_children:  # grows while it is gone through
             if node.tag_name in WITH_TEXT_ATTRIBUTE:
                 settle_text(node)
             for child in node.child_nodes:
-                if child.id in nodes:
+                child_id = child.id
+                if child_id in nodes:
                     return False
-                nodes[child.id] = child
-                parents[child.id] = node
-                gone.discard(child.id)
-            stack.extend(node.child_nodes)
+                nodes[child_id] = child
+                parents[child_id] = node
+                if gone:
+                    gone.discard(child_id)
+                if child.child_nodes:
+                    with_children.append(child)
         return True
 
     def _remove_from(self, removed: RemovedNode) -> bool:
@@ -257,6 +259,11 @@ class Mirror:
                 waiting.setdefault(awaited, []).append(added)
         return num_lost + sum(map(len, waiting.values()))
 
+    def _is_new(self, root: Node) -> bool:
+        """Whether all ids of a subtree are distinct and none is known."""
+        ids = [node.id for node, _ in walk(root)]
+        return len(set(ids)) == len(ids) and self._nodes.keys().isdisjoint(ids)
+
     def _is_within(self, node: Node, ancestor_id: int) -> bool:
         """Whether a node is the one of an id, or stands below it."""
         inner: Node | None = node
@@ -285,9 +292,11 @@ class Mirror:
             else:
                 self._remove(node.id)
         if node is not known:
-            node.child_nodes = []  # they come as added nodes of their own
-            self._nodes[node.id] = node
-            self._gone.discard(node.id)
+            # rrweb adds children as nodes of their own and its replayer ignores others; whoever
+            # writes new ones within an added node means them all the same.
+            if node.child_nodes and not self._is_new(node):
+                node.child_nodes = []
+            self._register_new(node)
         if _NOWHERE in (added.next_id, added.previous_id):
             self._placeless[node.id] = added
             return True

@@ -28,25 +28,24 @@ from rrweb_tokenizer.typed_text import is_typed_into
 __all__ = ["Outline", "Subtree", "fit", "outline"]
 
 _MAX_OPTIONS: Final = 8
-_MAX_SHORT_PIECES: Final = 4
 _DOCUMENT: Final = int(NodeType.Document)
 _ELEMENT: Final = int(NodeType.Element)
 _TEXT: Final = int(NodeType.Text)
 
 _UP_1: Final = STRUCTURAL_IDS["[UP_1]"]
-_TRUNC: Final = STRUCTURAL_IDS["[TRUNC]"]
 _ELIDED: Final = STRUCTURAL_IDS["[ELIDED]"]
 _N_0: Final = STRUCTURAL_IDS["[N_0]"]
 _WRAPPED: Final = STRUCTURAL_IDS["[WRAPPED]"]
 _IFRAME_DOC: Final = STRUCTURAL_IDS["[IFRAME_DOC]"]
 _SHADOW_ROOT: Final = STRUCTURAL_IDS["[SHADOW_ROOT]"]
 _TXT: Final = STRUCTURAL_IDS["[TXT]"]
+_TRUNC: Final = STRUCTURAL_IDS["[TRUNC]"]
 _TAKES_NO_TEXT: Final = frozenset(
     token_id
     for group in GROUPS
     if group.name in ("tag", "svg tag", "boolean", "role", "input type", "tree")
     for token_id in range(group.start, group.stop)
-)
+) - {STRUCTURAL_IDS["[TAG_svg]"]}  # its label follows it
 _NO_LEAD: Final[tuple[int, ...]] = ()
 
 _INTERACTIVE_ROLES: Final = frozenset(
@@ -141,8 +140,8 @@ def outline(root: Node, is_bare: Callable[[Node], bool]) -> Outline:
                 add_subject(node if kind == _ELEMENT else None)
                 num_nodes += 1
                 inner_depth += 1
-            is_closed = tag.is_closed or node.need_block or (attributes and is_typed_into(node))
-            if node.child_nodes and not is_closed:
+            is_leaf = tag.holds_nothing or node.need_block or (attributes and is_typed_into(node))
+            if node.child_nodes and not is_leaf:
                 above.append((children, depth, text_rank))
                 children = iter(_options(node) if tag.name == "select" else node.child_nodes)
                 depth = inner_depth
@@ -213,12 +212,12 @@ class _Written:
         self,
         found: Outline,
         write: Callable[[Node | str], list[int]],
-        tag_id: Callable[[Node], int],
+        write_short: Callable[[Node | str], list[int]],
     ) -> None:
         self._subjects = found.subjects
         self._leads = found.leads
         self._write = write
-        self._tag_id = tag_id
+        self._write_short = write_short
         self._known: list[list[int] | None] = [None] * len(found.subjects)
 
     def ids(self, place: int) -> list[int]:
@@ -232,25 +231,13 @@ class _Written:
             self._known[place] = ids
         return ids
 
-    def shorten(self, places: list[int]) -> int:
-        """Puts a few ids in the place of nodes' own: of an element up to its tag, of a text some.
-
-        Returns:
-            How many ids these are together.
-        """
-        num_ids = 0
-        for place in places:
-            subject = self._subjects[place]
-            if isinstance(subject, str):
-                ids = self.ids(place)
-                if len(ids) > 1 + _MAX_SHORT_PIECES:
-                    ids = [*ids[: 1 + _MAX_SHORT_PIECES], _TRUNC]
-            else:
-                ids = [*self._leads.get(place, _NO_LEAD)]
-                ids += [] if subject is None else [self._tag_id(subject)]
-            self._known[place] = ids
-            num_ids += len(ids)
-        return num_ids
+    def shorten(self, place: int) -> list[int]:
+        """Puts a few ids in place of a node's own: of an element up to its tag, of a text some."""
+        subject = self._subjects[place]
+        ids = [*self._leads.get(place, _NO_LEAD)]
+        ids += [] if subject is None else self._write_short(subject)
+        self._known[place] = ids
+        return ids
 
 
 def fit(
@@ -258,20 +245,21 @@ def fit(
     max_ids: int,
     *,
     write: Callable[[Node | str], list[int]],
-    tag_id: Callable[[Node], int],
+    write_short: Callable[[Node | str], list[int]],
 ) -> Subtree:
     """The nodes that fit into about `max_ids` ids, one of them set aside for each node's `[UP_k]`.
 
-    What goes first is containers, then text, then headings, each from the end of the page; what can
-    be clicked or filled stays, shortened when it alone is over the cap.
+    What goes first is containers, then text, then headings, each from the end of the page. What can
+    be clicked or filled stays; when it alone is over the cap, it is shortened, and what is then
+    beyond three quarters of the cap goes, too.
 
     Args:
         found: the nodes.
         max_ids: the cap.
         write: gives the ids of an element or text, at least one.
-        tag_id: gives the first of an element's ids.
+        write_short: gives few ids of it, at least one.
     """
-    written = _Written(found, write, tag_id)
+    written = _Written(found, write, write_short)
     num_nodes = len(found.depths)
     if _all_fit(found, written, max_ids):
         kept: list[int] | range = range(num_nodes)
@@ -301,9 +289,19 @@ def _chosen(found: Outline, written: _Written, max_ids: int) -> list[int]:
         if room < 0:
             break
         room -= len(written.ids(place)) - 1
-    if room < 0:
-        room = max_ids - len(interactive) - written.shorten(interactive)
     kept = interactive.copy()
+    if room < 0:
+        # Shortened, and from the end of the page those that go beyond their share all the same.
+        kept = []
+        room = max_ids * 3 // 4
+        for place in interactive:
+            if room < 2:
+                break
+            num_ids = len(written.shorten(place))
+            if num_ids < room:
+                kept.append(place)
+                room -= num_ids + 1
+        room += max_ids - max_ids * 3 // 4
     for rank in (HEADING_RANK, TEXT_RANK, CONTAINER_RANK):
         for place in found.by_rank[rank]:
             if room < 2:  # not even one id and its [UP_k]
@@ -328,9 +326,10 @@ def _with_levels(
         ids = written.ids(place)
         closed = open_levels - level
         # After what takes no text of its own, text needs no mark to be told from it.
-        if ids[0] == _TXT and len(ids) > 1 and (closed or last_id in _TAKES_NO_TEXT):
+        is_text = ids[0] == _TXT and len(ids) > 1 and ids[1] != _TRUNC
+        if is_text and (closed or last_id in _TAKES_NO_TEXT):
             ids = ids[1:]
-        nodes.append([_UP_1 + min(closed, 6) - 1, *ids] if closed else ids)
+        nodes.append([_UP_1 + min(closed, 6) - 1, *ids] if closed > 0 else ids)
         last_id = ids[-1]
         open_levels = level if _holds_nothing(subject) else level + 1
     if num_elided:

@@ -110,7 +110,8 @@ class TextModel:
 
         Args:
             text: Raw text, unpaired surrogates included.
-            max_pieces: At most so many ids come back.
+            max_pieces: At most so many ids come back; fewer where the cut would part a character
+                or the pieces of a word; see `_cut`.
         """
         key = (text, max_pieces)
         known = self._memo.get(key)
@@ -152,9 +153,29 @@ class TextModel:
             else:
                 ids += self.encode_plain(self._enough_of(part, max_pieces + 1 - len(ids)))
             if len(ids) > max_pieces:
-                return ids[:max_pieces], True
+                return self._cut(ids, max_pieces), True
         is_over_limit = len(text) > MAX_TEXT_CHARS and len(normalize_text(text)) > MAX_TEXT_CHARS
         return ids, is_over_limit
+
+    def _cut(self, ids: list[int], max_pieces: int) -> list[int]:
+        """At most so many of a text's ids, such that their string has these ids again.
+
+        So a cut text has no half character and no space at its end, and its last word the pieces
+        that its letters have when they stand alone.
+        """
+        stop = min(max_pieces, len(ids))
+        while stop and not self._is_whole(ids, stop):
+            stop -= 1
+        return ids[:stop]
+
+    def _is_whole(self, ids: list[int], stop: int) -> bool:
+        start = stop
+        while start and ids[start - 1] >= TEXT_ID_OFFSET:
+            start -= 1
+            if self.pieces[ids[start] - TEXT_ID_OFFSET].startswith("\u2581"):
+                break
+        word = ids[start:stop]
+        return not word or self.encode_plain(self.decode_plain(word)) == word
 
     def _enough_of(self, segment: str, num_pieces: int) -> str:
         """The start of a segment that has at least `num_pieces` pieces, cut at a space."""

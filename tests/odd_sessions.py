@@ -54,6 +54,14 @@ STYLES = (
 )
 
 
+def adds_of(node: dict[str, Any], parent_id: int) -> list[dict[str, Any]]:
+    """A subtree as rrweb adds it: node by node, each without its children."""
+    found = [{"parentId": parent_id, "nextId": None, "node": {**node, "childNodes": []}}]
+    for child in node.get("childNodes", []):
+        found += adds_of(child, node["id"])
+    return found
+
+
 class OddSession:
     """Builds one session.
 
@@ -286,7 +294,7 @@ class OddSession:
         self.change(
             0,
             removes=[{"id": i, "parentId": 1} for i in ids if rng.random() < 0.3],
-            adds=[{"parentId": self.node_id(), "nextId": None, "node": n} for n in added],
+            adds=[add for node in added for add in adds_of(node, self.node_id())],
             texts=[{"id": i, "value": self.maybe(self.text())} for i in ids if rng.random() < 0.3],
             attributes=[
                 {"id": i, "attributes": self.attributes()} for i in ids if rng.random() < 0.5

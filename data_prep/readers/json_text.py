@@ -1,65 +1,73 @@
-"""Recordings as JSON text: a list of events, an object around it, or JSON Lines."""
+"""Recordings as JSON text: every form that `rrweb_tokenizer.recording` knows."""
 
 from __future__ import annotations
 
 import codecs
-import hashlib
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Final
 
-from data_prep.limits import Limits
-from data_prep.readers.session import Session, UnreadableError
-from rrweb_tokenizer.recording import NotARecording, find_events
+from data_prep.readers.content import Content
+from data_prep.readers.reader import Reader, expander_of
+from data_prep.readers.session import UnreadableError
+from rrweb_tokenizer.forms.lines import are_lines, find_in_lines
+from rrweb_tokenizer.recording import FoundSession, find_pieces
 
-__all__ = ["is_json_text", "read_json_text"]
+__all__ = ["READER"]
 
 # UTF-32's mark begins with UTF-16's, so it comes first.
-_BYTE_ORDER_MARKS = (
+_BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
-_OPENS_JSON = re.compile(rb"[ \t\r\n]*[\[{]")
+_OPENS_JSON: Final = re.compile(rb"[ \t\r\n]*[\[{]|[ \t\r\n]*\"")
+_STREAMED_FROM_BYTES: Final = 64 << 20
+"""Shorter texts are read as a whole; longer ones line by line, where they consist of lines."""
 
 
-def is_json_text(content: bytes) -> bool:
-    """Tell whether the content may be JSON: it opens with a bracket, a brace, or a text's mark."""
-    if content.startswith(tuple(mark for mark, _ in _BYTE_ORDER_MARKS)):
+def _is_json_text(head: bytes) -> bool:
+    if head.startswith(tuple(mark for mark, _ in _BYTE_ORDER_MARKS)):
         return True
-    return _OPENS_JSON.match(content) is not None
+    return _OPENS_JSON.match(head) is not None
 
 
-def read_json_text(content: bytes, path: Path, source_id: str, limits: Limits) -> Iterator[Session]:
-    """Yield the one session of a JSON text.
+def _read(content: Content) -> Iterator[FoundSession]:
+    """Yield the sessions of a text; long JSON Lines in memory that does not grow with them.
 
     Raises:
-        UnreadableError: No JSON, or JSON that is no recording.
+        UnreadableError: Too large, or not in the encoding that its mark says.
+        NotARecording: No JSON, or JSON that is no recording.
     """
-    del limits  # the size was checked before; there is one session
-    text = _as_utf8(content)
-    try:
-        found = find_events(text)
-    except NotARecording as error:
-        raise UnreadableError(error.reason) from None
-    yield Session(
-        session_id=source_id,
-        path=path,
-        parts=found.parts,
-        fields=found.fields,
-        sha256=hashlib.sha256(text).hexdigest(),
-        num_bytes=len(text),
-    )
+    max_session_bytes = content.limits.max_session_bytes
+    start, is_all = content.read_up_to(_STREAMED_FROM_BYTES)
+    if not is_all and are_lines(start[: start.find(b"\n") + 1].removeprefix(codecs.BOM_UTF8)):
+        del start
+        yield from find_in_lines(
+            _without_mark(content.lines()), expander_of(content), max_bytes=max_session_bytes
+        )
+        return
+    del start
+    text = _as_utf8(content.read_all())
+    yield from find_pieces(text, expander_of(content), max_joined_bytes=max_session_bytes)
 
 
-def _as_utf8(content: bytes) -> bytes:
+def _without_mark(lines: Iterator[bytes]) -> Iterator[bytes]:
+    yield next(lines, b"").removeprefix(codecs.BOM_UTF8)
+    yield from lines
+
+
+def _as_utf8(text: bytes) -> bytes:
     """Return the text as UTF-8 without a mark, so that equal texts have equal hashes."""
     for mark, encoding in _BYTE_ORDER_MARKS:
-        if content.startswith(mark):
+        if text.startswith(mark):
             try:
-                return content.decode(encoding).encode()
+                return text.decode(encoding).encode()
             except UnicodeError:
                 raise UnreadableError(f"not valid {encoding.upper()}") from None
-    return content
+    return text
+
+
+READER: Final = Reader(name="JSON text", detect=_is_json_text, read=_read)

@@ -13,10 +13,21 @@ class Session:
     """One recorded session, found but not yet decoded."""
 
     session_id: str
-    """Stable and unique: the file's path below the input folder, without suffixes."""
+    """Stable and unique: the file's path below the input folder, without suffixes, then the record
+    and the window, `path#record#window`, where the file holds several."""
 
     path: Path
     """The file it stands in."""
+
+    record: str = ""
+    """Which of the file's recordings it is; empty where the file is one recording. Windows of one
+    recording share it, and the split keeps them together."""
+
+    window: str = ""
+    """Which of the recording's browser windows it is; empty where there is one."""
+
+    form: str = ""
+    """Name of the container form, for example "zip of posthog rows"."""
 
     parts: list[bytes]
     """JSON texts, each a list of events or one event, in file order."""
@@ -25,7 +36,7 @@ class Session:
     """Scalar members that the container has beside the events; nested ones as "user.id"."""
 
     sha256: str
-    """Hash of the session's bytes after decompression."""
+    """Hash of the session's events as they stand in the file, after decompression."""
 
     num_bytes: int
     """Number of those bytes."""
@@ -43,7 +54,7 @@ class Rejected:
     """Why, in words that do not quote the file."""
 
     where: str = ""
-    """Where in the file: a byte, a line or an event; empty where it is the file itself."""
+    """Where in the file: a byte, a line, a row or a member; empty where it is the file itself."""
 
 
 class UnreadableError(ValueError):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rrweb_tokenizer.telling.pages import node_phrase
-from rrweb_tokenizer.telling.records import Attribute, Node, Target, Token
+from rrweb_tokenizer.telling.records import Attribute, Node, Target, Token, Value
 from rrweb_tokenizer.telling.told import Fields, Raw, Told, action_of
 from rrweb_tokenizer.telling.wording import (
     attribute_phrase,
@@ -14,6 +14,7 @@ from rrweb_tokenizer.telling.wording import (
     quoted,
     target_phrase,
     token_phrase,
+    value_phrase,
 )
 
 __all__ = ["tell_mutation"]
@@ -66,8 +67,14 @@ def _targeted(name: str, target: Target, fields: Fields) -> str:
     if name in ("[MUT_ADD]", "[MUT_TEXT]"):
         while (node := fields.take_next(Node)) is not None:
             nodes.append(node)
+    value = fields.take_next(Value)
+    if value is not None:  # what was typed into the page itself: its class alone is kept
+        return f"{phrase} holds {value_phrase(value)}"
     if name == "[MUT_TEXT]":
         texts = [quoted(n.words.text, is_cut=n.words.is_cut) for n in nodes if n.words is not None]
+        typed = fields.take_next(Value)  # what a visitor typed is told by its class and length
+        if typed is not None:
+            return f"{phrase} holds {value_phrase(typed)}"
         return f"{phrase} says {' '.join(texts)}" if texts else f"text of {phrase}"
     if name == "[MUT_ADD]":
         return f"+ {_subtree(nodes)}, in {phrase}"

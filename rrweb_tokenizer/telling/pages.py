@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from rrweb_tokenizer.tags import TAG_OF
 from rrweb_tokenizer.telling.phrases import CLICKABLE, FILLABLE, HEADINGS
 from rrweb_tokenizer.telling.records import Element, Event, Node
 from rrweb_tokenizer.telling.told import Fields, Told, action_of, mark
@@ -80,13 +81,21 @@ def _titles(nodes: list[Node], tags: tuple[str, ...], most: int) -> list[str]:
 def outline(event: Event) -> list[str]:
     """The nodes of a page, one a line, indented by their levels."""
     lines: list[str] = []
-    depth = -1
+    num_open = 0
     for node in event.fields:
         if not isinstance(node, Node):
             continue
-        depth = max(depth + 1 - node.levels_up, 0)
+        depth = max(num_open - node.levels_up, 0)
         lines.append("  " * min(depth, _MAX_INDENT) + node_phrase(node))
+        num_open = depth if _holds_nothing(node) else depth + 1
     return lines
+
+
+def _holds_nothing(node: Node) -> bool:
+    """Whether a node opens no level: texts, void, closed and blocked elements."""
+    if node.element is None:
+        return not node.prefixes
+    return node.element.is_blocked or TAG_OF[node.element.tag[5:-1]].holds_nothing
 
 
 def node_phrase(node: Node) -> str:

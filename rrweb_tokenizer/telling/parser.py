@@ -162,7 +162,7 @@ class _Parser:
                     break
                 keyframes.append(keyframe)
             else:
-                fields.append(self._field())
+                fields.append(self._field(is_in_page=bool(fields) and isinstance(fields[-1], Node)))
             stop = self._ids.at
         event = Event(
             head=self._head,
@@ -183,7 +183,7 @@ class _Parser:
 
     # Fields.
 
-    def _field(self) -> Field:
+    def _field(self, *, is_in_page: bool) -> Field:
         name, group, start = self._ids.name(), self._ids.group(), self._ids.at
         if group == "reference":
             return self._target()
@@ -196,6 +196,8 @@ class _Parser:
         value = self._ids.value()
         if value is not None:
             return value
+        if is_in_page and (words := self._ids.words()) is not None:
+            return Node(words=words, start=start, stop=self._ids.at)
         if name == "[VAL]":
             self._ids.take()
             words = self._ids.words()
@@ -237,6 +239,8 @@ class _Parser:
             text_start = self._ids.at
             self._ids.take()
             words = self._ids.words() or Words(text="", start=text_start, stop=self._ids.at)
+        elif levels_up and not prefixes:
+            words = self._ids.words()
         return Node(
             levels_up=levels_up,
             prefixes=tuple(prefixes),

@@ -15,7 +15,7 @@ from data_prep.splits import split_of
 def group(rule, manifest=None, missing_group="reject", **changes):
     arguments = {
         "file_id": "shop/a",
-        "relative": "shop/a.json.gz",
+        "paths": ("shop/a.json.gz", "shop/a"),
         "fields": {},
         "first_href": "https://www.shop.test/x?q=1",
         "parent_folder": "shop",
@@ -102,13 +102,13 @@ def test_a_manifest_column_groups_files_in_each_form(tmp_path, name):
     manifest = write_manifest(tmp_path / name)
 
     def of(relative):
-        return group("column:team", manifest, relative=relative, file_id=relative.split(".")[0])
+        return group("column:team", manifest, paths=(relative, relative.split(".")[0]))
 
     assert of("shop/a.json.gz") == of("shop/c.json") != of("shop/b.jsonl")
     assert None not in (of("shop/a.json.gz"), of("shop/b.jsonl"))
     assert of("shop/d.json") is None
     assert of("shop/e.json") is None
-    assert group("column:team", manifest, "file", relative="e", file_id="e") == "file:e"
+    assert group("column:team", manifest, "file", paths=("e", "e"), file_id="e") == "file:e"
 
 
 def test_groups_of_a_column_are_the_same_whatever_the_form_of_the_manifest(tmp_path):
@@ -149,6 +149,6 @@ def test_rows_added_to_a_manifest_move_no_old_file(tmp_path):
     after = parse_grouping("column:team", manifest=write_manifest(tmp_path / "b.jsonl", old + new))
     for row in old:
         arguments = {"fields": {}, "first_href": None, "parent_folder": "", "file_id": "x"}
-        groups = [g.group(relative=row["path"], **arguments) for g in (before, after)]
+        groups = [g.group(paths=(row["path"],), **arguments) for g in (before, after)]
         assert groups[0] == groups[1]
         assert split_of(groups[0]) == split_of(groups[1])

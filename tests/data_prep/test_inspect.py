@@ -78,7 +78,7 @@ def test_sessions_and_events_add_up(sampled):
         assert sum(d["number"] for d in sessions[histogram]["doublings"]) == 42, histogram
     assert sessions["repeats"] == 1
     assert sessions["notes"] == {"no full snapshot": 1}
-    assert sessions["by_form"]["object around the events"] == 1
+    assert sessions["by_form"] == {"list": 41, "wrapper": 1}
     assert sessions["by_day"][NO_DAY] == 1
     assert sum(events["by_kind"].values()) == events["total"]
     assert events["by_kind"]["FullSnapshot"] == 2 * 41
@@ -101,6 +101,20 @@ def test_processes_change_nothing(raw, sampled):
     for report in (one, two):
         del report["seconds"]
     assert two == one
+
+
+def test_each_session_of_a_file_that_holds_many_counts(raw, tmp_path):
+    paths = sorted(raw.rglob("0*.json"))
+    many = "[" + ",".join(path.read_text() for path in paths) + "]"
+    (tmp_path / "many.json").write_text(many)
+    one_file = report_json(inspect_recordings([tmp_path], options()))
+    many_files = report_json(inspect_recordings(paths, options()))
+    assert one_file["files"]["listed"] == 1
+    assert one_file["sessions"]["total"] == many_files["sessions"]["total"] == 40
+    assert one_file["events"] == many_files["events"]
+    assert one_file["groups"]["total"] == 40
+    exact = inspect_recordings([tmp_path], options(exact=True)).num_ids.total
+    assert abs(one_file["expected"]["ids"] - exact) <= 2 * one_file["expected"]["ids_margin_95"]
 
 
 def facts(tmp_path, events, **beside):

@@ -31,6 +31,11 @@ def test_names_that_differ_in_suffixes_stay_apart_but_share_a_group(tmp_path):
     assert {source.file_id for source in manifest.sources} == {"a"}
 
 
+def test_a_file_is_not_taken_for_a_session_within_another(tmp_path):
+    touch(tmp_path, "a.json", "a#b.json")
+    assert ids(list_sources([tmp_path])) == ["a%23b", "a"]
+
+
 def test_unrelated_hidden_and_linked_entries_are_skipped_and_counted(tmp_path):
     touch(tmp_path, "a.json", "readme.md", "x.PNG", ".hidden.json", ".git/c.json")
     (tmp_path / "again").symlink_to(tmp_path)

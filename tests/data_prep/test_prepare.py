@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import time
+import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -479,3 +480,34 @@ def test_the_command_line_prepares_with_the_shipped_tokenizer(tmp_path, capsys):
 def test_options_out_of_range_are_refused(change):
     with pytest.raises(ValueError, match=next(iter(change))):
         PrepareOptions(**change)
+
+
+def test_files_of_several_sessions_are_prepared_alike_by_any_number_of_processes(
+    tmp_path, run, monkeypatch
+):
+    raw = fill(tmp_path / "raw", 10)
+    with zipfile.ZipFile(raw / "more.zip", "w") as archive:
+        for number in range(20, 40):
+            archive.writestr(f"day/{number}.json", recording(number))
+        archive.writestr("day/bad.json", "[")
+    windows = {"v": json.loads(recording(50)), "w": json.loads(recording(51))}
+    (raw / "windows.json").write_text(json.dumps({"snapshot_data_by_window_id": windows}))
+    monkeypatch.setattr("data_prep.pool._TASK_FILES", 4)
+    said = []
+    one = run(output=tmp_path / "one", said=said)
+    two = run(output=tmp_path / "two", num_proc=2)
+    assert files_of(one.path) == files_of(two.path)
+    assert "32 sessions in the accepted files" in said[-1]
+    assert (one.num_listed, one.num_accepted, one.num_rejected) == (12, 12, 0)
+    rows = {row["file"]: row for row in ledger_of(one.path)}
+    assert len(rows["more.zip"]["sessions"]) == 20
+    (reason,) = rows["more.zip"]["reasons"]
+    assert reason.startswith("not JSON")
+    assert "day/bad.json" in reason
+    # Members of an archive are split like files; windows of one recording are not split.
+    assert {s["group"] for s in rows["more.zip"]["sessions"]} == {
+        f"file:more#day/{number}" for number in range(20, 40)
+    }
+    assert {s["group"] for s in rows["windows.json"]["sessions"]} == {"file:windows"}
+    ids = [s["session_id"] for s in rows["windows.json"]["sessions"]]
+    assert ids == ["windows#v", "windows#w"]

@@ -169,6 +169,7 @@ CHANGES: dict[str, Any] = {
     "Mutation.adds[].nextId": 23,
     "Mutation.adds[].previousId": ("old Mutation", 21),
     "Mutation.removes[].id": 10,
+    "Mutation.removes[].parentId": 999,
     "Mutation.texts[].id": 24,
     "Mutation.texts[].value": "Gone",
     "Mutation.attributes[].id": 20,

@@ -1,6 +1,7 @@
 """Pages and additions over their cap: what is left still says what stands in what."""
 
 import pytest
+from odd_sessions import adds_of
 from rrweb_events import WordEncoder, change, element, meta, node, snapshot, text, typed
 
 from rrweb_tokenizer.attributes import AttributeWriter
@@ -53,10 +54,10 @@ def test_a_large_addition_is_cut_between_nodes_and_says_how_many_are_missing() -
         element(100 + 2 * i, "a", text(101 + 2 * i, "one two three four five six"))
         for i in range(30)
     ]
-    added = {"parentId": 4, "nextId": None, "node": element(50, "ul", *links)}
-    words = last_event(meta(0), snapshot(1), change(2, 0, adds=[added]))
+    adds = adds_of(element(50, "ul", *links), 4)
+    words = last_event(meta(0), snapshot(1), change(2, 0, adds=adds))
     assert words[-2:] == ["[ELIDED]", "[N_32-63]"]
-    assert words[-3] == "[TAG_a]"
+    assert words[-3] == "[TRUNC]"  # the shortened text of the last link
     assert len(words) < 96
 
 
@@ -78,3 +79,8 @@ def test_a_mutation_longer_than_a_chapter_is_cut_between_its_changes() -> None:
     after_keyframe = words[words.index("[KEY_CONT]") :]
     assert after_keyframe[after_keyframe.index("[MUT_ATTR]") - 1] == "[PATH]"
     assert not any(word.startswith("[REF_1") for word in after_keyframe)
+
+
+def test_what_a_script_put_into_a_void_element_is_left_out_and_closes_nothing() -> None:
+    root = element(1, "p", element(2, "br", element(3, "b", element(4, "i"))), element(5, "em"))
+    assert words_of(root, 100) == ["[TAG_p]", "[TAG_br]", "[TAG_em]"]

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rrweb_events import change, element, node, page, text, typed
@@ -153,15 +154,23 @@ def test_a_tree_that_waits_before_its_parent_is_left_out_as_by_the_replayer() ->
     assert (below(mirror, 4), below(mirror, 20)) == ([20, 22], [])
 
 
-def test_nodes_below_an_added_node_come_as_added_nodes_of_their_own() -> None:
+def test_new_nodes_within_an_added_node_are_kept_although_rrweb_never_writes_them() -> None:
     mirror = mirror_of()
-    nested = element(20, "p", text(21, "ignored"))
+    nested = element(20, "p", text(21, "kept"))
     adds = [
         {"parentId": 4, "nextId": None, "node": nested},
         {"parentId": 20, "nextId": None, "node": text(22, "shown")},
     ]
     assert mutate(mirror, adds=adds) == 0
-    assert (below(mirror, 20), mirror.get(21)) == ([22], None)
+    assert below(mirror, 20) == [21, 22]
+
+
+@pytest.mark.parametrize("child_id", [2, 4, 10, 20])
+def test_nodes_within_an_added_node_are_left_out_where_an_id_of_them_is_known(child_id) -> None:
+    mirror = mirror_of(element(10, "div"))
+    nested = element(20, "p", element(child_id, "b"), text(22, "too"))
+    assert mutate(mirror, adds=[{"parentId": 4, "nextId": None, "node": nested}]) == 0
+    assert (below(mirror, 20), below(mirror, 4), mirror.get(22)) == ([], [10, 20], None)
 
 
 def test_a_known_node_added_again_unchanged_moves_with_all_below_it() -> None:

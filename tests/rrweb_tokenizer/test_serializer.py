@@ -47,7 +47,7 @@ def test_a_page_is_written_in_document_order_with_levels() -> None:
     assert page_words[:3] == ["[EV_FullSnapshot]", "[DT_1]", "[N_8-15]"]
     tail = page_words[page_words.index("[TAG_ul]") :]
     assert tail == [
-        *("[TAG_ul]", "[TAG_li]", "[TXT]", "one", "[UP_2]", "[TAG_li]"),
+        *("[TAG_ul]", "[TAG_li]", "one", "[UP_1]", "[TAG_li]"),
         *("[UP_2]", "[TAG_button]", "[AT_id]", "buy", "[TXT]", "Buy", "now"),
     ]
 

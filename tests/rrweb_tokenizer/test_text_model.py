@@ -1,12 +1,13 @@
 import pickle
 import time
+from itertools import groupby
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rrweb_tokenizer import text_model as text_model_module
-from rrweb_tokenizer.memo import Memo
+from rrweb_tokenizer.normalize import normalize_text
 from rrweb_tokenizer.redact import MAX_TEXT_CHARS, ValueClass
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS, STRUCTURAL_TOKENS, TEXT_ID_OFFSET
 from rrweb_tokenizer.text_model import TextModel, TextModelError
@@ -55,8 +56,22 @@ def test_any_text_gives_pieces_and_value_classes_only(text_model, text):
 def test_a_cut_text_is_the_start_of_the_whole(text_model, text, max_pieces):
     whole, _ = text_model.encode(text, 1000)
     ids, is_cut = text_model.encode(text, max_pieces)
-    assert ids == whole[:max_pieces]
+    assert len(ids) <= max_pieces
+    assert ids == whole[: len(ids)]
     assert is_cut == (len(whole) > max_pieces)
+
+
+@given(text=ANY_TEXT, max_pieces=st.integers(0, 12))
+def test_the_string_of_a_cut_text_has_its_ids(text_model, text, max_pieces):
+    ids, _ = text_model.encode(text, max_pieces)
+    for is_text, run in groupby(ids, lambda token_id: token_id >= TEXT_ID_OFFSET):
+        part = list(run)
+        assert not is_text or text_model.encode_plain(text_model.decode_plain(part)) == part
+
+
+def test_a_text_is_not_cut_within_a_character(text_model):
+    for max_pieces in range(4):
+        assert text_model.encode("\u9fa5 x", max_pieces) == ([], True)
 
 
 @given(text=ANY_TEXT)
@@ -76,14 +91,9 @@ def test_an_answer_can_be_changed_without_changing_the_next(text_model):
     assert text_model.encode("to be changed", 24)[0] == expected
 
 
-def test_the_memo_stays_within_its_bound():
-    memo = Memo(10_000)
-    for number in range(1000):
-        memo.put(number, ((), False), 100)
-        assert memo.get(number) == ((), False)
-        assert (len(memo._young) + len(memo._old)) * 100 <= 10_000
-    memo.put("too large", ((), False), 10_001)
-    assert memo.get("too large") is None
+@given(text=ANY_TEXT)
+def test_a_text_has_ids_when_something_is_left_of_it_once_normalised(text_model, text):
+    assert bool(text_model.encode(text, 24)[0]) == bool(normalize_text(text))
 
 
 def test_plain_text_in_bits_has_the_ids_of_the_whole(text_model, made_up_texts, monkeypatch):

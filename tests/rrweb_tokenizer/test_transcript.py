@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from odd_sessions import OddSession
+from odd_sessions import OddSession, adds_of
 from rrweb_events import (
     WordEncoder,
     change,
@@ -43,7 +43,7 @@ VISIT = [
     click(3_200, 10),
     change(5_000, 5, id=12, text="hello", isChecked=False),
     change(7_100, 3, id=1, x=0, y=1_200),
-    change(9_800, 0, adds=[{"parentId": 4, "nextId": None, "node": COOKIES}]),
+    change(9_800, 0, adds=adds_of(COOKIES, 4)),
     click(250_000, 21),
     click(250_900, 10),
     change(251_000, 0, removes=[{"id": 20, "parentId": 4}]),

@@ -1,0 +1,417 @@
+"""Remote places, against real servers on loopback: an S3 server, and a web server that fails."""
+
+import contextlib
+import errno
+import functools
+import gzip
+import http.server
+import io
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from data_prep import remote
+from data_prep.__main__ import main
+from data_prep.errors import AccessError, DataError
+from data_prep.limits import DEFAULT_LIMITS, Limits
+from data_prep.manifest import list_sources
+from data_prep.prepare import PrepareOptions, open_or_prepare, prepare
+from data_prep.readers import Rejected, Session, UnreadableError
+from data_prep.sessions import open_sessions
+
+MISSING = 'needs the extra: pip install -e ".[test,remote-test]"'
+
+
+def recording(number):
+    events = [
+        {"type": 4, "data": {"href": f"http://s{number % 3}.test/", "width": 9, "height": 9}},
+        {"type": 2, "data": {"node": {"type": 0, "id": 1, "childNodes": []}}},
+        {"type": 0},
+    ]
+    return json.dumps([{**event, "timestamp": 1000 * number + i} for i, event in enumerate(events)])
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(remote, "_FIRST_WAIT_S", 0.001)
+
+
+# --- an S3 server
+
+
+@pytest.fixture(scope="module")
+def s3_server():
+    """The address of an S3 server in a process of its own, with an empty bucket."""
+    pytest.importorskip("moto.server", reason=MISSING)
+    pytest.importorskip("s3fs", reason=MISSING)
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            for _ in range(600):
+                with contextlib.suppress(OSError), urllib.request.urlopen(address):
+                    break
+                time.sleep(0.05)
+            yield address
+        finally:
+            server.terminate()
+
+
+@pytest.fixture
+def bucket(s3_server, monkeypatch):
+    """A bucket with 30 recordings, and the environment that lets it be opened."""
+    import s3fs
+
+    for name, setting in (
+        ("AWS_ENDPOINT_URL", s3_server),
+        ("AWS_ACCESS_KEY_ID", "testing"),
+        ("AWS_SECRET_ACCESS_KEY", "testing"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ):
+        monkeypatch.setenv(name, setting)
+    request = urllib.request.Request(f"{s3_server}/moto-api/reset", method="POST")  # noqa: S310
+    with urllib.request.urlopen(request):  # noqa: S310
+        pass
+    s3fs.S3FileSystem.clear_instance_cache()
+    filesystem = s3fs.S3FileSystem()
+    filesystem.mkdir("recordings")
+    objects = {
+        f"recordings/day/site{number % 3}/{number:03}.json.gz": gzip.compress(
+            recording(number).encode(), mtime=0
+        )
+        for number in range(30)
+    }
+    objects["recordings/day/readme.md"] = b"#"
+    objects["recordings/day/.hidden/x.json"] = b"[]"
+    filesystem.pipe(objects)
+    yield filesystem
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def fake_encoder(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    import fake_encoder
+
+    return fake_encoder
+
+
+@pytest.fixture
+def options():
+    return PrepareOptions(
+        test_fraction=0.2, validation_fraction=0.3, num_proc=1, show_progress=False
+    )
+
+
+def test_a_bucket_is_listed_like_a_folder_with_sizes(bucket):
+    manifest = list_sources(["s3://recordings/day"])
+    names = [source.source_id for source in manifest.sources]
+    assert names == sorted(f"site{n % 3}/{n:03}" for n in range(30))
+    assert manifest.skipped == {".md files": 1, "hidden files": 1}
+    assert all(source.num_bytes > 50 and source.version for source in manifest.sources)
+    assert manifest.quick_hash() == list_sources(["s3://recordings/day/"]).quick_hash()
+
+
+def test_another_content_gives_another_quick_hash(bucket):
+    before = list_sources(["s3://recordings/day"]).quick_hash()
+    old = bucket.cat_file("recordings/day/site0/000.json.gz")
+    bucket.pipe_file("recordings/day/site0/000.json.gz", old[:-1] + b"!")
+    assert list_sources(["s3://recordings/day"]).quick_hash() != before
+
+
+def test_patterns_and_single_objects_are_inputs(bucket):
+    found = list_sources(["s3://recordings/day/site1/*.json.gz"]).sources
+    assert [source.source_id for source in found] == [f"{n:03}" for n in range(1, 30, 3)]
+    (single,) = list_sources(["s3://recordings/day/site1/001.json.gz"]).sources
+    assert single.source_id == "001"
+
+
+def test_what_is_not_there_is_an_error(bucket):
+    for url in ("s3://recordings/nowhere", "s3://nowhere/x", "s3://recordings/day/*.parquet"):
+        with pytest.raises(DataError, match="does not exist"):
+            list_sources([url])
+
+
+def test_a_bucket_gives_the_same_corpus_as_a_folder(tmp_path, bucket, options, fake_encoder):
+    bucket.get("recordings/day", str(tmp_path / "raw"), recursive=True)
+    make = functools.partial(
+        prepare,
+        options=options,
+        encoder_factory=fake_encoder.FakeEncoder,
+        report=lambda message: None,
+    )
+    local = make([tmp_path / "raw"], tmp_path / "local")
+    far = make(["s3://recordings/day"], tmp_path / "far")
+    assert far.num_accepted == 30
+    assert far.fingerprint == local.fingerprint
+    for name in ("train/data-00000.arrow", "ledger.jsonl"):
+        assert (far.path / name).read_bytes() == (local.path / name).read_bytes()
+
+
+def test_a_bucket_is_prepared_once_into_the_cache(tmp_path, bucket, options, fake_encoder):
+    said = []
+    call = functools.partial(
+        open_or_prepare,
+        "s3://recordings/day",
+        cache_dir=tmp_path,
+        options=options,
+        encoder_factory=fake_encoder.FakeEncoder,
+        report=said.append,
+    )
+    first = call()
+    assert first.path.name.startswith("day-")
+    assert said[0].startswith("preparing s3://recordings/day once")
+    num_said = len(said)
+    assert call() == first
+    assert "preparing" not in " ".join(said[num_said:])
+
+
+@pytest.mark.slow
+def test_the_command_line_prepares_a_bucket_with_two_processes(tmp_path, bucket, capsys):
+    command = ["prepare", "s3://recordings/day", "--output", str(tmp_path / "corpus")]
+    fractions = ["--test_fraction", "0.2", "--validation_fraction", "0.3"]
+    assert main([*command, *fractions, "--num_proc", "2"]) == 0
+    assert "30 files listed = 30 accepted + 0 rejected" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_training_opens_a_bucket_like_a_folder(tmp_path, bucket):
+    from rrweb_bert.arguments import parse_arguments
+    from rrweb_bert.assembly import load_tokenizer, open_corpus
+
+    flags = ["--data_dir", "s3://recordings/day", "--cache_dir", str(tmp_path / "cache")]
+    flags += ["--test_fraction", "0.2", "--validation_fraction", "0.3", "--num_proc", "1"]
+    arguments = parse_arguments([*flags, "--output_dir", str(tmp_path / "run"), "--use_cpu"])
+    corpus = open_corpus(arguments, load_tokenizer(arguments))
+    assert corpus.num_accepted == 30
+
+
+def test_sessions_of_a_bucket_are_streamed(bucket):
+    found = list(open_sessions("s3://recordings/day/site2"))
+    assert [session.session_id for session in found] == [f"{n:03}" for n in range(2, 30, 3)]
+    assert found[0].path == Path("recordings/day/site2/002.json.gz")
+
+
+def test_limits_hold_for_objects(bucket):
+    bucket.pipe_file("recordings/big.json", b"[" + b" " * 2000)
+    (found,) = open_sessions("s3://recordings/big.json", limits=Limits(max_container_bytes=1000))
+    assert isinstance(found, Rejected)
+    assert "larger than 1,000 bytes" in found.reason
+
+
+def test_an_object_that_is_gone_is_rejected_and_named(bucket, tmp_path, options, fake_encoder):
+    (source,) = list_sources(["s3://recordings/day/site1/001.json.gz"]).sources
+    bucket.rm("recordings/day/site1/001.json.gz")
+    with (
+        pytest.raises(UnreadableError, match="gone since it was listed"),
+        remote.downloaded(source.url, source.num_bytes, DEFAULT_LIMITS),
+    ):
+        pass
+
+
+def test_missing_credentials_are_named_with_the_remedy(bucket, monkeypatch, capsys, tmp_path):
+    import s3fs
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    s3fs.S3FileSystem.clear_instance_cache()
+    status = main(["prepare", "s3://recordings/day", "--output", str(tmp_path / "out")])
+    said = capsys.readouterr().err
+    assert status == 2, said
+    assert "no credentials for s3://" in said
+    assert "AWS_ACCESS_KEY_ID" in said
+
+
+# --- a web server
+
+
+class FlakyHandler(http.server.SimpleHTTPRequestHandler):
+    """Fails the first `failures[path]` requests for a path, in the way that `how` says."""
+
+    failures: dict = {}  # noqa: RUF012 - set anew for each server
+    how = "status"
+
+    def do_GET(self):
+        path = self.path.partition("?")[0]
+        left = self.failures.get(path, 0)
+        if left and self.command == "GET":
+            self.failures[path] = left - 1
+            if self.how == "status":
+                self.send_error(503)
+                return
+            if self.how == "cut":
+                content = Path(self.translate_path(self.path)).read_bytes()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content[: len(content) // 2])
+                self.close_connection = True
+                return
+        for name, status in (("secret.json", 401), ("closed.json", 403)):
+            if path.endswith(name):
+                self.send_error(status)
+                return
+        super().do_GET()
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def web(tmp_path):
+    """A folder, its address, and the handler's class."""
+    pytest.importorskip("aiohttp", reason=MISSING)
+    folder = tmp_path / "web"
+    folder.mkdir()
+    handler = type("Handler", (FlakyHandler,), {"failures": {}, "how": "status"})
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(handler, directory=str(folder))
+    )
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield folder, f"http://127.0.0.1:{server.server_port}", handler
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_web_address_is_one_recording_and_its_query_stays_out_of_its_name(web):
+    folder, address, _ = web
+    (folder / "a.json").write_text(recording(1))
+    (source,) = list_sources([f"{address}/a.json?signature=s3cret"]).sources
+    assert source.source_id == "a"
+    assert source.num_bytes == len(recording(1))
+    assert "s3cret" not in f"{source.path} {source.relative} {source.file_id}"
+    (session,) = open_sessions(f"{address}/a.json?signature=s3cret")
+    assert isinstance(session, Session)
+
+
+def test_a_list_of_addresses_stands_for_what_it_lists(web):
+    folder, address, _ = web
+    for number in range(3):
+        (folder / f"{number}.json").write_text(recording(number))
+    (folder / "all.txt").write_text(f"# recordings\n{address}/0.json\n\n1.json\n2.json\n")
+    found = list(open_sessions(f"{address}/all.txt"))
+    assert [session.session_id for session in found] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("how", ["status", "cut"])
+def test_what_fails_for_a_moment_is_tried_again_and_counted(web, how):
+    folder, address, handler = web
+    (folder / "a.json").write_text(recording(1))
+    handler.how = how
+    handler.failures["/a.json"] = 2
+    size = len(recording(1))
+    with remote.downloaded(f"{address}/a.json", size, DEFAULT_LIMITS) as (path, num_retries):
+        assert path.read_text() == recording(1)
+        assert num_retries >= 1
+    assert not path.exists()
+
+
+def test_what_goes_on_failing_stops_the_work_and_names_the_address(web):
+    folder, address, handler = web
+    (folder / "a.json").write_text(recording(1))
+    handler.failures["/a.json"] = 1000
+    waits = []
+    with (
+        pytest.raises(DataError, match=r"a\.json: failed 6 times.*Run the same command again"),
+        remote.downloaded(f"{address}/a.json?key=s3cret", 0, DEFAULT_LIMITS, waits.append),
+    ):
+        pass
+    assert len(waits) == remote.NUM_TRIES - 1
+    assert waits[-1] > 4 * waits[0]
+
+
+def test_a_web_address_that_asks_for_a_login_is_an_access_error(web):
+    folder, address, _ = web
+    (folder / "secret.json").write_text("[]")
+    with pytest.raises(AccessError, match="no credentials for https://"):
+        list(open_sessions(f"{address}/secret.json"))
+
+
+def test_a_file_that_is_closed_or_gone_is_rejected_and_others_go_on(web):
+    folder, address, _ = web
+    (folder / "closed.json").write_text("[]")
+    (folder / "a.json").write_text(recording(1))
+    (folder / "all.urls").write_text(f"{address}/closed.json\n{address}/a.json\n")
+    found = list(open_sessions(f"{address}/all.urls"))
+    assert [type(session) for session in found] == [Rejected, Session]
+    assert "access denied" in found[0].reason
+    with pytest.raises(DataError, match="does not exist"):
+        list_sources([f"{address}/nowhere.json"])
+
+
+def test_a_full_disk_stops_the_work_with_the_remedy(web, monkeypatch):
+    folder, address, _ = web
+    (folder / "a.json").write_text(recording(1))
+
+    class Full(io.BytesIO):
+        name = "full"
+
+        def write(self, content):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(remote.tempfile, "NamedTemporaryFile", lambda **options: Full())
+    with (
+        pytest.raises(DataError, match="set TMPDIR"),
+        remote.downloaded(f"{address}/a.json", 0, DEFAULT_LIMITS),
+    ):
+        pass
+
+
+# --- without any server
+
+
+def test_a_library_that_is_missing_is_named_with_its_command(monkeypatch, capsys, tmp_path):
+    for module in ("s3fs", "gcsfs"):
+        monkeypatch.setitem(sys.modules, module, None)
+    for scheme in ("s3", "gs"):
+        monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, scheme, raising=False)
+        status = main(["prepare", f"{scheme}://bucket/x", "--output", str(tmp_path / "out")])
+        assert status == 2
+        said = capsys.readouterr().err
+        assert f'pip install "rrweb-bert[{scheme}]"' in said
+
+
+def test_an_unknown_scheme_is_an_access_error():
+    with pytest.raises(AccessError, match="nosuch"):
+        list_sources(["nosuch://bucket/x"])
+
+
+def test_a_dataset_of_the_hub_that_cannot_be_reached_is_an_error(monkeypatch):
+    pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(DataError, match="hf://datasets/nobody/nothing"):
+        list_sources(["hf://datasets/nobody/nothing/data"])
+
+
+@pytest.mark.parametrize(
+    ("place", "is_address"),
+    [
+        ("s3://bucket/x", True),
+        ("https://a.test/x", True),
+        ("folder/x", False),
+        ("C:\\folder", False),
+        (Path("s3://bucket"), False),
+    ],
+)
+def test_addresses_are_told_from_paths(place, is_address):
+    assert remote.is_remote(place) is is_address
+
+
+def test_a_secret_in_an_address_is_not_shown():
+    assert remote.shown("https://u:p@a.test/x.json?k=1#f") == "https://a.test/x.json"
+    assert remote.shown("s3://bucket/odd?name.json") == "s3://bucket/odd?name.json"
