@@ -1,29 +1,101 @@
-"""`python -m data_prep prepare INPUT... --output DIR`."""
+"""`python -m data_prep inspect | prepare | verify`: see `--help` of each."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Final
 
+from data_prep.corpus import is_corpus
 from data_prep.errors import AccessError, DataError
+from data_prep.files import write_text_atomically
+from data_prep.grouping import GROUP_BY_HELP, MISSING_GROUP, parse_grouping
+from data_prep.inspect_corpus import inspect_corpus
+from data_prep.inspect_page import report_page
+from data_prep.inspect_report import report_json, report_text
+from data_prep.inspection import InspectOptions, inspect_recordings
 from data_prep.prepare import PrepareOptions, prepare
-from data_prep.splits import GROUP_BY
+from data_prep.remote import is_remote
+from data_prep.verify import NUM_WINDOW_DRAWS, verify
 
 __all__ = ["main"]
 
+_INPUT_HELP: Final = (
+    "folder (recursively), file, or address (s3://, gs://, hf://, https://), also with *"
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status: 0, 1 for bad data, 2 for a bad call.
+    """Run the command line and return the exit status.
 
-    A library or credentials that are missing count as a bad call.
+    0; 1 for bad data; 2 for a bad call, a missing library or missing credentials among them, and
+    for a corpus that `verify` finds something wrong with.
     """
     parser = _parser()
     parsed = parser.parse_args(arguments)
+    command: Callable[[argparse.ArgumentParser, argparse.Namespace], int] = parsed.run
+    try:
+        return command(parser, parsed)
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, AccessError) else 1
+    except BrokenPipeError:
+        # Whoever read the output, `head` for instance, has had enough; nothing is left to flush.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - stays open until the end
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command starts again", file=sys.stderr)
+        return 130
+
+
+def _inspect(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+    corpora = [p for p in parsed.inputs if not is_remote(p) and is_corpus(Path(p))]
+    if corpora and len(parsed.inputs) > 1:
+        parser.error(f"{corpora[0]} is a prepared corpus; inspect it alone")
+    try:
+        options = InspectOptions(
+            grouping=parse_grouping(
+                parsed.group_by, manifest=parsed.manifest, missing_group=parsed.missing_group
+            ),
+            test_fraction=parsed.test_fraction,
+            validation_fraction=parsed.validation_fraction,
+            salt=parsed.salt,
+            sample=parsed.sample,
+            exact=parsed.exact,
+            tokenizer_name_or_path=parsed.tokenizer_name_or_path,
+            recogniser=parsed.recogniser,
+            num_proc=parsed.num_proc,
+            reader=parsed.reader,
+        )
+    except ValueError as error:
+        parser.error(str(error))
+    found = (
+        inspect_corpus(Path(corpora[0])) if corpora else inspect_recordings(parsed.inputs, options)
+    )
+    if parsed.json:
+        print(json.dumps(report_json(found), indent=2))
+    else:
+        print(report_text(found))
+    if parsed.html is not None:
+        try:
+            write_text_atomically(parsed.html, report_page(found))
+        except OSError as error:
+            raise DataError(f"{parsed.html} cannot be written: {error.strerror}") from None
+        print(f"page: {parsed.html}", file=sys.stderr)
+    return 0
+
+
+def _prepare(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
     try:
         options = PrepareOptions(
             group_by=parsed.group_by,
+            manifest=parsed.manifest,
+            missing_group=parsed.missing_group,
+            drop_near_duplicates=parsed.drop_near_duplicates,
             test_fraction=parsed.test_fraction,
             validation_fraction=parsed.validation_fraction,
             salt=parsed.salt,
@@ -35,42 +107,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except ValueError as error:
         parser.error(str(error))
-    try:
-        prepare(parsed.inputs, parsed.output, options)
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, AccessError) else 1
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written, the same command starts again", file=sys.stderr)
-        return 130
+    prepare(parsed.inputs, parsed.output, options)
     return 0
 
 
+def _verify(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+    if parsed.window_draws < 0 or not 0 <= parsed.max_shared_windows <= 1:
+        parser.error("--window_draws must not be negative, --max_shared_windows must be in [0, 1]")
+    found = verify(
+        parsed.corpus,
+        num_window_draws=parsed.window_draws,
+        max_shared_windows=parsed.max_shared_windows,
+        near_duplicates=parsed.near_duplicates,
+    )
+    print("\n".join(found.lines()), file=sys.stdout if found.is_sound else sys.stderr)
+    return 0 if found.is_sound else 2
+
+
 def _parser() -> argparse.ArgumentParser:
-    defaults = PrepareOptions()
     parser = argparse.ArgumentParser(
         prog="python -m data_prep", description="Prepare rrweb recordings for training."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser(
-        "prepare",
-        help="tokenise recordings into a corpus folder",
-        description="Tokenise recordings into a corpus folder of memory-mapped Arrow shards.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    _add_inspect(commands)
+    _add_prepare(commands)
+    _add_verify(commands)
+    return parser
+
+
+def _add_grouping(command: argparse.ArgumentParser) -> None:
+    defaults = PrepareOptions()
     add = command.add_argument
+    add("--group_by", metavar="RULE", default=defaults.group_by, help=GROUP_BY_HELP)
     add(
-        "inputs",
-        metavar="INPUT",
-        nargs="+",
-        help="folder (recursively), file, or address (s3://, gs://, hf://, https://), also with *",
+        "--manifest",
+        type=Path,
+        help="table for column:NAME: .csv, .jsonl or .parquet with the columns path and NAME",
     )
-    add("--output", required=True, type=Path, help="corpus folder to write")
     add(
-        "--group_by",
-        choices=GROUP_BY,
-        default=defaults.group_by,
-        help="what the split keeps together; auto: the visitor where named, else the file",
+        "--missing_group",
+        choices=MISSING_GROUP,
+        default=defaults.missing_group,
+        help="sessions without a group: rejected, or each file a group of its own",
     )
     add(
         "--test_fraction",
@@ -98,8 +176,67 @@ def _parser() -> argparse.ArgumentParser:
         "told by content where not given",
     )
     add("--num_proc", type=int, help="processes (by default as many as pay)")
+
+
+def _add_inspect(commands: Any) -> None:
+    defaults = InspectOptions()
+    command = commands.add_parser(
+        "inspect",
+        help="say what there is, before anything is written",
+        description="Say what recordings, or a prepared corpus, hold: forms, sessions, events, "
+        "durations, versions, groups, rejects, and the ids and disk that a corpus would take.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    command.set_defaults(run=_inspect)
+    add = command.add_argument
+    add("inputs", metavar="PATH", nargs="+", help=f"a prepared corpus, or: {_INPUT_HELP}")
+    add("--json", action="store_true", help="print all figures as JSON")
+    add("--html", metavar="FILE", type=Path, help="write a page with plots, too")
+    add("--sample", type=int, default=defaults.sample, help="sessions tokenised for the estimates")
+    add("--exact", action="store_true", help="tokenise all sessions")
+    _add_grouping(command)
+
+
+def _add_prepare(commands: Any) -> None:
+    command = commands.add_parser(
+        "prepare",
+        help="tokenise recordings into a corpus folder",
+        description="Tokenise recordings into a corpus folder of memory-mapped Arrow shards.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    command.set_defaults(run=_prepare)
+    add = command.add_argument
+    add("inputs", metavar="INPUT", nargs="+", help=_INPUT_HELP)
+    add("--output", required=True, type=Path, help="corpus folder to write")
+    _add_grouping(command)
+    add(
+        "--drop_near_duplicates",
+        action="store_true",
+        help="leave out validation and test sessions that nearly equal one of another split",
+    )
     add("--overwrite", action="store_true", help="replace another corpus in the output folder")
-    return parser
+
+
+def _add_verify(commands: Any) -> None:
+    command = commands.add_parser(
+        "verify",
+        help="check a corpus folder: hashes, counts, leakage",
+        description="Check all that a prepared corpus promises: bytes and hashes of its shards, "
+        "each session's ids and keyframes, the ledger and its totals, and that splits share "
+        "nothing. Exit status 2 where something is wrong.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    command.set_defaults(run=_verify)
+    add = command.add_argument
+    add("corpus", metavar="DIR", type=Path, help="folder that prepare wrote")
+    add("--near_duplicates", action="store_true", help="look for sessions that are nearly equal")
+    add("--window_draws", type=int, default=NUM_WINDOW_DRAWS, help="windows drawn from each split")
+    add(
+        "--max_shared_windows",
+        type=float,
+        default=0.0,
+        help="share of a split's windows that may stand in another split",
+    )
 
 
 if __name__ == "__main__":

@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from data_prep.errors import DataError
 from data_prep.files import write_text_atomically
 from data_prep.manifest import CORPUS_FILE
-from data_prep.shards import ShardFile, SplitSummary
+from data_prep.shards import SplitSummary
 
 __all__ = [
     "FORMAT_VERSION",
+    "PREPARE_AGAIN",
+    "WINDOW_IDS",
     "Identity",
     "PreparedCorpus",
+    "inputs_hash",
     "is_corpus",
     "open_corpus",
+    "read_corpus_file",
     "write_corpus",
 ]
 
 FORMAT_VERSION: Final = 1
 """Rises with each change of what a corpus folder holds."""
+
+WINDOW_IDS: Final = 2046
+"""Ids of a window of 2,048, [CLS] and [SEP] apart."""
+
+PREPARE_AGAIN: Final = (
+    "prepare it again: python -m data_prep prepare INPUT... --output DIR --overwrite"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +96,9 @@ class PreparedCorpus:
 
     num_rejected_events: int
 
+    ledger_sha256: str = ""
+    """Hash of `ledger.jsonl`; empty in corpora of before it was noted."""
+
     @property
     def num_sessions(self) -> dict[str, int]:
         """Number of sessions by split."""
@@ -91,6 +108,20 @@ class PreparedCorpus:
     def num_ids(self) -> dict[str, int]:
         """Number of ids by split."""
         return {split: summary.num_ids for split, summary in self.splits.items()}
+
+
+def inputs_hash(files: Iterable[tuple[str, int, str]]) -> str:
+    """Return a hash over the (name, size, sha256) of the files; unlike times, they survive copying.
+
+    It is that of the JSON text of the whole list, which is never held.
+    """
+    digest = hashlib.sha256(b"[")
+    separator = ""
+    for row in files:
+        digest.update((separator + json.dumps(row)).encode())
+        separator = ", "
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 def is_corpus(path: Path) -> bool:
@@ -111,34 +142,50 @@ def open_corpus(path: Path) -> PreparedCorpus:
     Raises:
         DataError: No corpus, of another version, or damaged; says where and what to do.
     """
-    file = path / CORPUS_FILE
-    again = "prepare it again: python -m data_prep prepare INPUT... --output DIR --overwrite"
-    try:
-        fields = json.loads(file.read_text(encoding="utf-8"))
-        version = fields["identity"]["format_version"]
-        if version != FORMAT_VERSION:
-            raise DataError(f"{file} has format {version}, this is {FORMAT_VERSION}; {again}")
-        corpus = _corpus_of(path, fields)
-    except OSError as error:
-        raise DataError(f"{path} is no prepared corpus ({error.strerror}); {again}") from None
-    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} is damaged ({type(error).__name__}); {again}") from None
-    if corpus.identity.fingerprint() != corpus.fingerprint:
-        raise DataError(f"{file} was changed by hand (its fingerprint does not fit); {again}")
+    corpus = read_corpus_file(path)
     for split, summary in corpus.splits.items():
         for shard in summary.shards:
             shard_path = path / split / shard.name
             if not shard_path.is_file() or shard_path.stat().st_size != shard.num_bytes:
-                raise DataError(f"{shard_path} is missing or cut short; {again}")
+                raise DataError(f"{shard_path} is missing or cut short; {PREPARE_AGAIN}")
+    return corpus
+
+
+def read_corpus_file(path: Path) -> PreparedCorpus:
+    """Return what a folder's `corpus.json` says, without a look at the shards.
+
+    Raises:
+        DataError: No corpus, of another version, or damaged; says where and what to do.
+    """
+    file = path / CORPUS_FILE
+    try:
+        fields = json.loads(file.read_text(encoding="utf-8"))
+        version = fields["identity"]["format_version"]
+        if version != FORMAT_VERSION:
+            raise DataError(
+                f"{file} has format {version}, this is {FORMAT_VERSION}; {PREPARE_AGAIN}"
+            )
+        corpus = _corpus_of(path, fields)
+    except OSError as error:
+        raise DataError(
+            f"{path} is no prepared corpus ({error.strerror}); {PREPARE_AGAIN}"
+        ) from None
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{file} is damaged ({type(error).__name__}); {PREPARE_AGAIN}") from None
+    if corpus.identity.fingerprint() != corpus.fingerprint:
+        raise DataError(
+            f"{file} was changed by hand (its fingerprint does not fit); {PREPARE_AGAIN}"
+        )
     return corpus
 
 
 def _corpus_of(path: Path, fields: dict[str, Any]) -> PreparedCorpus:
-    splits = {
-        split: SplitSummary(
-            **{**summary, "shards": tuple(ShardFile(**s) for s in summary["shards"])}
-        )
-        for split, summary in fields.pop("splits").items()
-    }
-    identity = Identity(**fields.pop("identity"))
-    return PreparedCorpus(path=path, splits=splits, identity=identity, **fields)
+    """Return the typed corpus; whatever does not fit the types raises a ValueError or TypeError."""
+    known = set(PreparedCorpus.__dataclass_fields__) - {"path"}
+    if unknown := fields.keys() - known:
+        raise ValueError(f"unknown members {sorted(unknown)}")
+    return msgspec.convert(
+        fields | {"path": str(path)}, PreparedCorpus, dec_hook=lambda kind, value: kind(value)
+    )

@@ -14,13 +14,14 @@ import numpy as np
 
 import rrweb_tokenizer
 from data_prep.errors import DataError
+from data_prep.grouping import Grouping
 from data_prep.ledger import SessionOutcome
 from data_prep.limits import Limits
 from data_prep.manifest import Source
 from data_prep.readers import Rejected, Session, UnreadableError, read_sessions
 from data_prep.sessions import at_hand
 from data_prep.shards import SessionRow
-from data_prep.splits import GroupBy, group_of, split_of
+from data_prep.splits import split_of
 from rrweb_tokenizer.recognisers import Recogniser, load_recogniser, module_file
 from rrweb_tokenizer.schema import DecodedEvents, Event, FullSnapshotEvent, MetaEvent, decode_events
 
@@ -34,6 +35,7 @@ __all__ = [
     "SessionEncoder",
     "encode_source",
     "file_sha256",
+    "group_of_session",
     "load_tokenizer",
     "named_recogniser",
     "recogniser_hash",
@@ -63,7 +65,7 @@ EncoderFactory: TypeAlias = Callable[[], SessionEncoder]
 class EncodingOptions:
     """What decides the group and the split of a session, and how much is read."""
 
-    group_by: GroupBy
+    grouping: Grouping
     test_fraction: float
     validation_fraction: float
     salt: str
@@ -209,9 +211,9 @@ def _encode(
         # The parser's message may quote the file, and the ledger must not.
         detail = f" ({_QUOTED.sub('...', decoded.first_error)})" if decoded.first_error else ""
         return f"no usable event{detail}"
-    group = _group(session, source, decoded.events, options.group_by)
+    group = group_of_session(session, source, decoded.events, options.grouping)
     if group is None:
-        return "names no visitor"
+        return options.grouping.reason_without()
     encoded = encoder.encode_events(decoded.events)
     if len(encoded.ids) == 0:
         return "no event that the tokenizer encodes"
@@ -246,13 +248,14 @@ def _encode(
     return row, outcome
 
 
-def _group(
-    session: Session, source: Source, events: Sequence[Event], group_by: GroupBy
+def group_of_session(
+    session: Session, source: Source, events: Sequence[Event], grouping: Grouping
 ) -> str | None:
+    """Return the group of a session, or None where it lacks what the grouping asks for."""
     first_meta = next((event for event in events if isinstance(event, MetaEvent)), None)
-    return group_of(
-        group_by=group_by,
+    return grouping.group(
         file_id=unit_of(session, source),
+        paths=(source.relative, source.file_id),
         fields=session.fields,
         first_href=first_meta.data.href if first_meta is not None else None,
         parent_folder=source.path.parent.name.encode(errors="replace").decode(),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
 
-__all__ = ["put_in_place", "sync_file", "sync_folder", "write_text_atomically"]
+__all__ = ["put_in_place", "sha256_of", "sync_file", "sync_folder", "write_text_atomically"]
 
 
 def sync_file(path: Path) -> None:
@@ -22,6 +23,12 @@ def sync_folder(path: Path) -> None:
     """Force a folder's entries (new names, renames) onto the disk, where the system can."""
     if os.name == "posix":
         sync_file(path)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hash of a file's bytes, read piece by piece."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_text_atomically(path: Path, text: str) -> None:

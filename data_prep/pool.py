@@ -1,4 +1,4 @@
-"""Encodes files in several processes, and hands them back in the order of the manifest."""
+"""Works through files in several processes; results come in the order of the manifest."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Final
+from functools import partial
+from typing import Any, Final, TypeAlias, TypeVar
 
 from data_prep.encoding import (
     EncodedFile,
@@ -22,14 +23,18 @@ from data_prep.errors import DataError
 from data_prep.manifest import Source
 from rrweb_tokenizer.collection import paused_collection
 
-__all__ = ["encode_sources", "processes_for"]
+__all__ = ["Work", "encode_sources", "map_sources", "processes_for"]
 
 _TASK_BYTES: Final = 4 << 20
 _TASK_FILES: Final = 64
 _TASKS_A_PROCESS: Final = 4
 _BYTES_WORTH_A_PROCESS: Final = 64 << 20
 
-_worker: tuple[SessionEncoder, EncodingOptions] | None = None
+T = TypeVar("T")
+Work: TypeAlias = Callable[[Source], T]
+"""What is done to one file."""
+
+_work: Work[Any] | None = None
 
 
 def processes_for(num_proc: int | None, num_bytes: int) -> int:
@@ -59,35 +64,57 @@ def encode_sources(
     Raises:
         DataError: A process died.
     """
+    here = partial(encode_source, encoder=encoder, options=options)
+    return map_sources(sources, here, partial(_encoding_work, factory, options), num_proc)
+
+
+def _encoding_work(factory: EncoderFactory, options: EncodingOptions) -> Work[EncodedFile]:
+    return partial(encode_source, encoder=factory(), options=options)
+
+
+def map_sources(
+    sources: Sequence[Source], here: Work[T], make_work: Callable[[], Work[T]], num_proc: int
+) -> Iterator[T]:
+    """Yield what some work makes of each file, in the order given.
+
+    Args:
+        sources: The files.
+        here: The work, where one process does it all.
+        make_work: Makes the work, in each further process; must pickle, as must the results.
+        num_proc: Number of processes; 1 starts none.
+
+    Raises:
+        DataError: A process died.
+    """
     if num_proc == 1:
         for source in sources:
-            yield _encode_one(source, encoder, options)
+            yield _do_one(source, here)
         return
     # Spawned, not forked: a fork copies locks that the tokenizer's threads may hold.
     pool = ProcessPoolExecutor(
         num_proc,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
-        initargs=(factory, options),
+        initargs=(make_work,),
     )
     tasks = _tasks(sources)
-    pending: deque[tuple[list[Source], Future[list[EncodedFile]]]] = deque()
+    pending: deque[tuple[list[Source], Future[list[T]]]] = deque()
     try:
         while True:
             # A bounded number of tasks is on its way, so memory does not grow with the corpus.
             while len(pending) < _TASKS_A_PROCESS * num_proc and (task := next(tasks, None)):
-                pending.append((task, pool.submit(_encode_task, task)))
+                pending.append((task, pool.submit(_do_task, task)))
             if not pending:
                 return
             task, future = pending.popleft()
             try:
-                encoded = future.result()
+                results = future.result()
             except BrokenProcessPool:
                 raise DataError(
                     f"a worker process died (out of memory?) at or after {task[0].path}; "
                     "try fewer processes with --num_proc"
                 ) from None
-            yield from encoded
+            yield from results
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -106,25 +133,24 @@ def _tasks(sources: Sequence[Source]) -> Iterator[list[Source]]:
         yield task
 
 
-def _start_worker(factory: EncoderFactory, options: EncodingOptions) -> None:
-    global _worker
+def _start_worker(make_work: Callable[[], Work[Any]]) -> None:
+    global _work
     # An interrupt from the keyboard reaches every process; the first one tidies up for all.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _worker = factory(), options
+    _work = make_work()
 
 
-def _encode_task(task: list[Source]) -> list[EncodedFile]:
-    if _worker is None:
-        raise RuntimeError("the worker was not started by encode_sources")
-    encoder, options = _worker
-    return [_encode_one(source, encoder, options) for source in task]
+def _do_task(task: list[Source]) -> list[Any]:
+    if _work is None:
+        raise RuntimeError("the worker was not started by map_sources")
+    return [_do_one(source, _work) for source in task]
 
 
-def _encode_one(source: Source, encoder: SessionEncoder, options: EncodingOptions) -> EncodedFile:
+def _do_one(source: Source, work: Work[T]) -> T:
     try:
         with paused_collection():  # garbage is looked for between files
-            return encode_source(source, encoder, options)
+            return work(source)
     except Exception as error:
         # Nothing is swallowed: a fault of ours stops the work, and says on which file.
-        error.add_note(f"while preparing {source.path}")
+        error.add_note(f"while working on {source.path}")
         raise

@@ -21,7 +21,16 @@ from typing import Any, Final
 
 from filelock import FileLock
 
-from data_prep.corpus import Identity, PreparedCorpus, is_corpus, open_corpus, write_corpus
+from data_prep.corpus import (
+    WINDOW_IDS,
+    Identity,
+    PreparedCorpus,
+    inputs_hash,
+    is_corpus,
+    open_corpus,
+    write_corpus,
+)
+from data_prep.dropping import count_windows, drop_near_duplicates
 from data_prep.encoding import (
     EncodedFile,
     EncoderFactory,
@@ -34,16 +43,17 @@ from data_prep.encoding import (
     tokenizer_hashes,
 )
 from data_prep.errors import DataError
-from data_prep.files import put_in_place
+from data_prep.files import put_in_place, sha256_of
+from data_prep.grouping import Grouping, MissingGroup, cached_grouping
 from data_prep.ledger import FileOutcome, Ledger
 from data_prep.limits import DEFAULT_LIMITS, Limits
-from data_prep.manifest import Manifest, list_sources
+from data_prep.manifest import LEDGER_FILE, Manifest, list_sources
 from data_prep.pool import encode_sources, processes_for
 from data_prep.progress import Progress
 from data_prep.readers import reader_of
 from data_prep.remote import is_remote, shown
 from data_prep.shards import SPLITS, SplitWriter
-from data_prep.splits import GROUP_BY, GroupBy, check_not_empty
+from data_prep.splits import check_not_empty
 from data_prep.summary import summary_of
 
 __all__ = [
@@ -55,9 +65,7 @@ __all__ = [
     "prepare",
 ]
 
-LEDGER_FILE: Final = "ledger.jsonl"
 _UNSAFE: Final = re.compile(r"[^\w.-]")
-_WINDOW_IDS: Final = 2046  # of 2,048, [CLS] and [SEP] apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +76,17 @@ class PrepareOptions:
         ValueError: A field is out of its range.
     """
 
-    group_by: GroupBy = "auto"
-    """What the split keeps together: see `splits.group_of`."""
+    group_by: str = "auto"
+    """What the split keeps together: see module `grouping`."""
+
+    manifest: Path | None = None
+    """Table of the files, for group_by column:NAME."""
+
+    missing_group: MissingGroup = "reject"
+    """What becomes of sessions that lack what `group_by` asks for."""
+
+    drop_near_duplicates: bool = False
+    """Leave out validation and test sessions that are nearly the same as one of another split."""
 
     test_fraction: float = 0.05
     """Share of the groups set aside for the test split, first."""
@@ -105,25 +122,39 @@ class PrepareOptions:
     """Name of the reader that reads every file; by content where not given."""
 
     def __post_init__(self) -> None:
-        if self.group_by not in GROUP_BY:
-            raise ValueError(f"group_by must be one of {', '.join(GROUP_BY)}")
+        self.grouping()
         for name in ("test_fraction", "validation_fraction"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
         if self.num_proc is not None and self.num_proc < 1:
             raise ValueError(f"num_proc must be positive, got {self.num_proc}")
 
+    def grouping(self) -> Grouping:
+        """Return the rule that `group_by` names; reads the manifest, where there is one.
+
+        Raises:
+            ValueError: The rule cannot work, or the manifest cannot be read; says why.
+        """
+        return cached_grouping(self.group_by, self.manifest, self.missing_group)
+
     def deciding(self) -> dict[str, Any]:
         """Return those options that decide the bytes of the corpus."""
-        names = (
+        names = [
             "group_by",
             "test_fraction",
             "validation_fraction",
             "salt",
             "max_shard_bytes",
             "reader",
-        )
-        return {name: getattr(self, name) for name in names} | {"limits": asdict(self.limits)}
+        ]
+        # Named only where they differ from the default, so that older corpora are still the same.
+        if self.missing_group != "reject":
+            names.append("missing_group")
+        if self.drop_near_duplicates:
+            names.append("drop_near_duplicates")
+        deciding = {name: getattr(self, name) for name in names} | {"limits": asdict(self.limits)}
+        table = self.grouping().table
+        return deciding if table is None else deciding | {"manifest": table.sha256()}
 
 
 def prepare(
@@ -256,7 +287,7 @@ class _Preparation:
         try:
             self._encode_all(encoder, factory, writers, ledger, progress)
             progress.close()
-            corpus = self._finish(writers, ledger)
+            corpus, ledger = self._finish(writers, ledger)
             is_complete = True
         finally:
             if not is_complete:
@@ -280,7 +311,7 @@ class _Preparation:
     ) -> None:
         options, sources = self._options, self._manifest.sources
         encoding = EncodingOptions(
-            group_by=options.group_by,
+            grouping=options.grouping(),
             test_fraction=options.test_fraction,
             validation_fraction=options.validation_fraction,
             salt=options.salt,
@@ -305,7 +336,7 @@ class _Preparation:
             writers[row.split].append(row)
             outcomes.append(outcome)
             self._groups.add(row.group)
-            self._num_windows[row.split] += -(-len(row.ids) // _WINDOW_IDS)
+            self._num_windows[row.split] += -(-len(row.ids) // WINDOW_IDS)
         self._file_hashes.append(encoded.sha256)
         return FileOutcome(
             file=source.relative,
@@ -315,10 +346,17 @@ class _Preparation:
             reasons=tuple(reasons),
         )
 
-    def _finish(self, writers: dict[str, SplitWriter], ledger: Ledger) -> PreparedCorpus:
+    def _finish(
+        self, writers: dict[str, SplitWriter], ledger: Ledger
+    ) -> tuple[PreparedCorpus, Ledger]:
         options = self._options
         ledger.close()
         splits = {split: writer.close() for split, writer in writers.items()}
+        if options.drop_near_duplicates:
+            splits, ledger = drop_near_duplicates(
+                self._partial, splits, ledger, max_shard_bytes=options.max_shard_bytes
+            )
+            self._num_windows = count_windows(self._partial)
         num_sessions = {split: summary.num_sessions for split, summary in splits.items()}
         if not any(num_sessions.values()):
             raise DataError(_nothing_accepted(ledger))
@@ -346,10 +384,11 @@ class _Preparation:
             num_rejected=ledger.num_rejected,
             counts=dict(ledger.counts),
             num_rejected_events=ledger.num_rejected_events,
+            ledger_sha256=sha256_of(ledger.path),
         )
         write_corpus(corpus, self._partial)
         put_in_place(self._partial, self._output)
-        return corpus
+        return corpus, ledger
 
 
 def _reusable(
@@ -383,12 +422,10 @@ def _partial_of(output: Path) -> Path:
 
 
 def _inputs_hash(manifest: Manifest, file_hashes: Sequence[str]) -> str:
-    """Return a hash over names, sizes and contents; unlike times, they survive copying."""
-    rows = [
+    return inputs_hash(
         (source.relative, source.num_bytes, sha256)
         for source, sha256 in zip(manifest.sources, file_hashes, strict=True)
-    ]
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    )
 
 
 def _nothing_accepted(ledger: Ledger) -> str:

@@ -17,17 +17,25 @@ class Progress:
     """Shows files, megabytes, megabytes a second and the time left."""
 
     def __init__(
-        self, num_files: int, num_bytes: int, *, is_shown: bool = True, stream: TextIO | None = None
+        self,
+        num_files: int,
+        num_bytes: int,
+        *,
+        verb: str = "prepared",
+        is_shown: bool = True,
+        stream: TextIO | None = None,
     ) -> None:
         """Start the clock.
 
         Args:
             num_files: All files.
             num_bytes: Size of all files.
+            verb: What is done to the files, in the past tense.
             is_shown: False for silence.
             stream: Where to; standard error where not given.
         """
         self._num_files, self._num_bytes = num_files, num_bytes
+        self._verb = verb
         self._done_files, self._done_bytes = 0, 0
         self._stream = stream if stream is not None else sys.stderr
         self._began = self._last_line = time.monotonic()
@@ -36,7 +44,7 @@ class Progress:
         if is_shown and self._stream.isatty():
             self._bar = tqdm(
                 total=num_bytes,
-                desc="Preparing",
+                desc=verb,
                 unit="B",
                 unit_scale=True,
                 file=self._stream,
@@ -68,7 +76,7 @@ class Progress:
         rate = self._done_bytes / max(self.seconds, 1e-9)
         left = (self._num_bytes - self._done_bytes) / rate if rate else 0.0
         return (
-            f"prepared {self._done_files:,} of {self._num_files:,} files, "
+            f"{self._verb} {self._done_files:,} of {self._num_files:,} files, "
             f"{self._done_bytes / 1e6:,.0f} of {self._num_bytes / 1e6:,.0f} MB, "
             f"{rate / 1e6:.1f} MB/s, about {left:,.0f} s left"
         )

@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,20 +34,24 @@ from data_prep.files import sync_file, sync_folder, write_text_atomically
 from data_prep.session_row import SCHEMA, SPLITS, SessionRow
 
 __all__ = [
+    "INFO_FILE",
     "SCHEMA",
     "SPLITS",
+    "STATE_FILE",
     "SessionRow",
     "ShardFile",
     "SplitSummary",
     "SplitTable",
     "SplitWriter",
+    "dataset_state",
     "write_split",
 ]
 
 # A record batch becomes one view: big enough that a large corpus has few, small enough to hold.
 _MAX_BATCH_IDS = 8 << 20
 _MAX_BATCH_ROWS = 4096
-_STATE_FILE = "state.json"
+STATE_FILE = "state.json"
+INFO_FILE = "dataset_info.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,18 +165,23 @@ class SplitWriter:
 
         info = DatasetInfo(features=Features.from_arrow_schema(SCHEMA))
         info.write_to_directory(str(self._folder))
-        sync_file(self._folder / "dataset_info.json")
-        digest = hashlib.sha256("".join(shard.sha256 for shard in self._shards).encode())
-        state: dict[str, Any] = {
-            "_data_files": [{"filename": shard.name} for shard in self._shards],
-            "_fingerprint": digest.hexdigest()[:16],
-            "_format_columns": None,
-            "_format_kwargs": {},
-            "_format_type": None,
-            "_output_all_columns": False,
-            "_split": self._split,
-        }
-        write_text_atomically(self._folder / _STATE_FILE, json.dumps(state, indent=2) + "\n")
+        sync_file(self._folder / INFO_FILE)
+        state = dataset_state(self._split, self._shards)
+        write_text_atomically(self._folder / STATE_FILE, json.dumps(state, indent=2) + "\n")
+
+
+def dataset_state(split: str, shards: Sequence[ShardFile]) -> dict[str, Any]:
+    """Return what `state.json` holds, in the form of `datasets.load_from_disk`."""
+    digest = hashlib.sha256("".join(shard.sha256 for shard in shards).encode())
+    return {
+        "_data_files": [{"filename": shard.name} for shard in shards],
+        "_fingerprint": digest.hexdigest()[:16],
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": split,
+    }
 
 
 def write_split(
@@ -267,6 +276,21 @@ class SplitTable:
         """Return the times of the earliest and the latest event, milliseconds since 1970."""
         return float(self._scalar(session, "start_ms")), float(self._scalar(session, "end_ms"))
 
+    def row(self, session: int) -> SessionRow:
+        """Return all that is stored of a session."""
+        start_ms, end_ms = self.times_ms(session)
+        return SessionRow(
+            session_id=self.session_id(session),
+            group=self.group(session),
+            split=str(self._scalar(session, "split")),
+            ids=self.ids(session),
+            keyframes=self.keyframes(session),
+            start_ms=start_ms,
+            end_ms=end_ms,
+            num_events=int(self._scalar(session, "num_events")),
+            sha256=self.sha256(session),
+        )
+
     @cached_property
     def id_stops(self) -> npt.NDArray[np.int64]:
         """(N,) int64: the number of ids in the sessions up to and including each one."""
@@ -307,16 +331,16 @@ def _batch_of(rows: list[SessionRow]) -> Any:
 
 def _shard_names(folder: Path) -> list[str]:
     try:
-        state = json.loads((folder / _STATE_FILE).read_text(encoding="utf-8"))
+        state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
         return [str(entry["filename"]) for entry in state["_data_files"]]
     except FileNotFoundError:
         raise DataError(
-            f"{folder} holds no complete split ({_STATE_FILE} is missing); "
+            f"{folder} holds no complete split ({STATE_FILE} is missing); "
             "prepare it with: python -m data_prep prepare INPUT... --output DIR"
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{folder / _STATE_FILE} is damaged ({type(error).__name__}); "
+            f"{folder / STATE_FILE} is damaged ({type(error).__name__}); "
             "prepare the corpus again with --overwrite"
         ) from None
 

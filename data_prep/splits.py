@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from data_prep.errors import DataError
 
-__all__ = ["GROUP_BY", "VISITOR_FIELDS", "GroupBy", "check_not_empty", "group_of", "split_of"]
+__all__ = ["GROUP_BY", "VISITOR_FIELDS", "check_not_empty", "group_of", "split_of"]
 
-GroupBy = Literal["auto", "file", "site", "visitor"]
-GROUP_BY: Final[tuple[GroupBy, ...]] = ("auto", "file", "site", "visitor")
+GROUP_BY: Final = ("auto", "file", "site", "visitor", "host")
+"""Rules without an argument; those with one are in module `grouping`."""
 
 VISITOR_FIELDS: Final = (
     # A person before a device before a browser: the first that is there decides.
@@ -51,7 +51,7 @@ _NOBODY: Final = frozenset({"", "null", "none", "undefined", "anonymous", "unkno
 
 def group_of(
     *,
-    group_by: GroupBy,
+    group_by: str,
     file_id: str,
     fields: Mapping[str, str],
     first_href: str | None,
@@ -61,17 +61,22 @@ def group_of(
 
     Args:
         group_by: "auto": the visitor where the container names one, else the file; "file",
-            "site" (host of the first page, else the file's folder), "visitor" (or None).
+            "site" (host of the first page without "www.", else the file's folder), "visitor" (or
+            None), "host" (of the first page as it stands, or None).
         file_id: Stable name of the file.
         fields: Scalar members that the container has beside the events.
         first_href: Address in the first Meta event, if there is one.
         parent_folder: Name of the folder that the file lies in.
 
     Returns:
-        "file:...", "site:..." or "visitor:" and a hash, for a visitor's id is personal data.
+        "file:...", "site:...", "host:..." or "visitor:" and a hash, for a visitor's id is personal
+        data.
     """
     if group_by == "site":
-        return f"site:{_host(first_href) or parent_folder}"
+        return f"site:{_host(first_href).removeprefix('www.') or parent_folder}"
+    if group_by == "host":
+        host = _host(first_href)
+        return f"host:{host}" if host else None
     if group_by in ("auto", "visitor"):
         for name in VISITOR_FIELDS:
             value = fields.get(name, "").strip()
@@ -112,7 +117,7 @@ def check_not_empty(
     num_sessions: Mapping[str, int],
     num_groups: int,
     *,
-    group_by: GroupBy,
+    group_by: str,
     test_fraction: float,
     validation_fraction: float,
 ) -> None:
@@ -145,7 +150,6 @@ def _host(href: str | None) -> str:
     if not href:
         return ""
     try:
-        host = urlsplit(href).hostname or ""
+        return urlsplit(href).hostname or ""
     except ValueError:  # "http://[" and the like
         return ""
-    return host.removeprefix("www.")

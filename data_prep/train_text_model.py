@@ -12,20 +12,21 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import sentencepiece
 
-from data_prep.encoding import named_recogniser, unit_of
+from data_prep.encoding import group_of_session, named_recogniser, unit_of
 from data_prep.errors import DataError
 from data_prep.files import sync_file, sync_folder
+from data_prep.grouping import GROUP_BY_HELP, MISSING_GROUP, Grouping, parse_grouping
 from data_prep.limits import DEFAULT_LIMITS
 from data_prep.manifest import Source, list_sources
 from data_prep.readers import Rejected, Session
 from data_prep.sessions import sessions_of
-from data_prep.splits import GROUP_BY, GroupBy, group_of, split_of
+from data_prep.splits import group_of, split_of
 from data_prep.text_sample import MAX_SAMPLE_CHARS, TextCollector, TextSample
 from rrweb_tokenizer.recognisers import Recogniser
 from rrweb_tokenizer.schema import Event, MetaEvent, decode_events
@@ -109,8 +110,8 @@ def train_text_model(
 class CollectOptions:
     """Which sessions texts are taken from: the train split, by the rules of `prepare`."""
 
-    group_by: GroupBy = "auto"
-    """What the split keeps together: see `splits.group_of`."""
+    grouping: Grouping = field(default_factory=lambda: parse_grouping("auto"))
+    """What the split keeps together."""
 
     test_fraction: float = 0.05
     """Share of the groups set aside for the test split, first."""
@@ -153,13 +154,20 @@ def collect_texts(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0, 1 for bad data, 2 for a bad call."""
-    parsed = _parser().parse_args(arguments)
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
     started = time.monotonic()
+    try:
+        grouping = parse_grouping(
+            parsed.group_by, manifest=parsed.manifest, missing_group=parsed.missing_group
+        )
+    except ValueError as error:
+        parser.error(str(error))
     try:
         sources = list_sources(parsed.inputs).sources
         sample = TextSample(max_chars=parsed.max_chars, seed=parsed.seed)
         options = CollectOptions(
-            group_by=parsed.group_by,
+            grouping=grouping,
             test_fraction=parsed.test_fraction,
             validation_fraction=parsed.validation_fraction,
             salt=parsed.salt,
@@ -192,15 +200,9 @@ def _fate(
         first_href=href,
         parent_folder=folder,
     )
-    group = group_of(
-        group_by=options.group_by,
-        file_id=unit_of(session, source),
-        fields=session.fields,
-        first_href=href,
-        parent_folder=folder,
-    )
+    group = group_of_session(session, source, events, options.grouping)
     if group is None:
-        return "names no visitor"
+        return "without a group"
     if options.exclude_sites & {folder, (site or "").removeprefix("site:")}:
         return "excluded"
     split = split_of(
@@ -244,7 +246,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--vocab_size", type=int, default=NUM_TEXT_PIECES, help="number of pieces")
     add("--max_chars", type=int, default=MAX_SAMPLE_CHARS, help="characters of text to use")
     add("--seed", type=int, default=0, help="key of the sample, where not all text is used")
-    add("--group_by", choices=GROUP_BY, default=defaults.group_by, help="as in prepare")
+    add("--group_by", default=defaults.grouping.rule, help=GROUP_BY_HELP)
+    add("--manifest", type=Path, help="as in prepare")
+    add("--missing_group", choices=MISSING_GROUP, default="reject", help="as in prepare")
     add("--test_fraction", type=float, default=defaults.test_fraction, help="as in prepare")
     add("--validation_fraction", type=float, default=defaults.validation_fraction, help="as there")
     add("--salt", default=defaults.salt, help="as in prepare")

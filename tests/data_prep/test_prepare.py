@@ -167,6 +167,45 @@ def test_adding_files_moves_none(tmp_path, run):
     assert {name: after[name] for name in before} == before
 
 
+def test_adding_a_thousand_files_moves_none(tmp_path, run):
+    fill(tmp_path / "raw", 100)
+    before = {s["session_id"]: s["split"] for row in ledger_of(run().path) for s in row["sessions"]}
+    fill(tmp_path / "raw", 1000, start=100)
+    corpus = run(output=tmp_path / "grown")
+    after = {s["session_id"]: s["split"] for row in ledger_of(corpus.path) for s in row["sessions"]}
+    assert (len(before), len(after)) == (100, 1100)
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_manifest_column_groups_what_it_says(tmp_path, run):
+    fill(tmp_path / "raw", 40)
+    manifest = tmp_path / "teams.csv"
+    names = [f"site{n % 5}/{n:04}.json" for n in range(40)]
+    rows = [f"{name},team{n % 8}" for n, name in enumerate(names[:-1])]
+    manifest.write_text("path,team\n" + "\n".join(rows) + "\n")
+    said = []
+    by_team = {"group_by": "column:team", "manifest": manifest, "test_fraction": 0.0}
+    corpus = run(**by_team, said=said)
+    sessions = [s for row in ledger_of(corpus.path) for s in row["sessions"]]
+    assert len({s["group"] for s in sessions}) == 8
+    assert (corpus.num_accepted, corpus.num_rejected) == (39, 1)
+    assert "1 x its path stands in no row of the manifest" in said[-1]
+    assert "--missing_group file" in said[-1]
+    run(**by_team, said=said)
+    assert "already holds" in said[-1]
+    manifest.write_text(manifest.read_text().replace("team7", "team6"))
+    with pytest.raises(DataError, match="options manifest"):
+        run(**by_team)
+    kept = run(**by_team, output=tmp_path / "kept", missing_group="file")
+    assert kept.num_accepted == 40
+
+
+def test_a_pattern_that_matches_no_path_says_so(tmp_path, run):
+    fill(tmp_path / "raw", 5)
+    with pytest.raises(DataError, match="its path does not match the pattern of --group_by"):
+        run(group_by="path:^(shop)/")
+
+
 def test_bytes_do_not_depend_on_the_number_of_processes(tmp_path, run, monkeypatch):
     raw = fill(tmp_path / "raw", 30)
     (raw / "bad.json").write_text("bad")
@@ -389,7 +428,7 @@ def test_group_by_visitor_rejects_who_names_none(tmp_path, run):
     (raw / "nobody.json").write_text(recording(99))
     corpus = run(group_by="visitor")
     (rejected,) = [row for row in ledger_of(corpus.path) if row["status"] == "rejected"]
-    assert rejected["reasons"] == ["names no visitor"]
+    assert rejected["reasons"][0].startswith("names no visitor; --missing_group file")
 
 
 def test_a_session_that_gives_no_ids_is_rejected(tmp_path, run, fake_encoder):
@@ -430,7 +469,13 @@ def test_the_command_line_prepares_with_the_shipped_tokenizer(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "change",
-    [{"group_by": "x"}, {"test_fraction": 1.0}, {"validation_fraction": -0.1}, {"num_proc": 0}],
+    [
+        {"group_by": "x"},
+        {"missing_group": "x"},
+        {"test_fraction": 1.0},
+        {"validation_fraction": -0.1},
+        {"num_proc": 0},
+    ],
 )
 def test_options_out_of_range_are_refused(change):
     with pytest.raises(ValueError, match=next(iter(change))):
