@@ -28,9 +28,7 @@ def content_of(tokenizer):
 def test_a_recogniser_hides_what_patterns_cannot_find():
     content = "Mail Zebulon Quackenbush, zeb@vexmail.test, or Oriol"
     assert redact(content) == ["Mail Zebulon Quackenbush,", V.V_EMAIL, ", or Oriol"]
-    assert redact(content, find_names) == [
-        *("Mail", V.V_NAME, ",", V.V_EMAIL, ", or", V.V_NAME)
-    ]
+    assert redact(content, find_names) == [*("Mail", V.V_NAME, ",", V.V_EMAIL, ", or", V.V_NAME)]
 
 
 def test_a_recogniser_sees_texts_without_any_sign_and_not_what_the_patterns_hid():
