@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.encoding import EncodingOptions, encode_source
+from data_prep.grouping import Grouping
 from data_prep.limits import DEFAULT_LIMITS
 from data_prep.manifest import Source
 from rrweb_tokenizer import RRWebTokenizer
@@ -19,7 +20,11 @@ from rrweb_tokenizer.chapters import MAX_CHAPTER_IDS
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS, VOCAB_SIZE
 
 _OPTIONS = EncodingOptions(
-    group_by="auto", test_fraction=0, validation_fraction=0, salt="", limits=DEFAULT_LIMITS
+    grouping=Grouping(rule="auto"),
+    test_fraction=0,
+    validation_fraction=0,
+    salt="",
+    limits=DEFAULT_LIMITS,
 )
 _KEYS = [STRUCTURAL_IDS[f"[KEY_{kind}]"] for kind in ("HEAD", "MID", "TAIL", "CONT")]
 _NEVER_WRITTEN = 5  # the special tokens, 0 to 4
