@@ -1,7 +1,7 @@
 PACKAGES = rrweb_tokenizer data_prep rrweb_bert
 SOURCES = $(PACKAGES) train_mlm.py tests benchmarks
 
-.PHONY: style quality test cov
+.PHONY: style quality test fuzz cov
 style:
 	ruff format $(SOURCES)
 	ruff check --fix $(SOURCES)
@@ -12,5 +12,7 @@ quality:
 	codespell
 test:
 	pytest
+fuzz:
+	pytest -m fuzz
 cov:
 	pytest --cov --cov-report=term-missing

@@ -128,13 +128,15 @@ class ElementWriter:
         """The ids of one attribute of a node; see `AttributeWriter.write`."""
         return self._attributes.write(node.tag_name.lower(), name, value, self.page_host)
 
-    def subtree(self, root: Node, max_ids: int) -> Subtree:
+    def subtree(self, root: Node, max_ids: int, *, is_page: bool = False) -> Subtree:
         """A node and all below it in document order, at most about `max_ids` ids.
+
+        With `is_page` the node is the page's own document, not that of a frame.
 
         What goes first is containers, then text, then headings, each from the end of the page;
         what can be clicked or filled stays, unless it alone is over the cap.
         """
-        found = outline(root, self._is_bare)
+        found = outline(root, self._is_bare, is_page=is_page)
         return fit(found, max_ids, write=self._node_ids, write_short=self._short_ids)
 
     def _is_bare(self, node: Node) -> bool:

@@ -90,18 +90,20 @@ class Subtree:
         return [token_id for node in self.nodes for token_id in node]
 
 
-def outline(root: Node, is_bare: Callable[[Node], bool]) -> Outline:
+def outline(root: Node, is_bare: Callable[[Node], bool], *, is_page: bool = False) -> Outline:
     """The nodes of a subtree that may be written: no white space, no comments, no closed content.
 
     Args:
         root: the topmost node.
         is_bare: whether nothing would be written of a wrapper but its tag.
+        is_page: the topmost node is the page's own document, of which nothing is written itself;
+            other documents are those of frames.
     """
     found = Outline()
     leads, by_rank = found.leads, found.by_rank
     add_depth, add_subject = found.depths.append, found.subjects.append
     num_nodes = 0
-    children: Iterator[Node] = iter((root,))
+    children: Iterator[Node] = iter(root.child_nodes if is_page else (root,))
     depth = 0
     text_rank = TEXT_RANK  # of text here; that of what can be clicked where it stands inside
     above: list[tuple[Iterator[Node], int, int]] = []
@@ -156,7 +158,7 @@ def outline(root: Node, is_bare: Callable[[Node], bool]) -> Outline:
 def _opened(node: Node, is_bare: Callable[[Node], bool]) -> tuple[Node, tuple[int, ...]]:
     """Of a chain of bare wrappers its innermost node, and the ids before the node's own."""
     if node.type == _DOCUMENT:
-        return node, () if node.id == 1 else (_IFRAME_DOC,)
+        return node, (_IFRAME_DOC,)
     lead = (_SHADOW_ROOT,) if node.is_shadow else ()
     if not TAG_OF[node.tag_name].is_wrapper:
         return node, lead

@@ -237,7 +237,7 @@ class _SessionWriter:
         document, offset = event.data.node, event.data.initial_offset
         window.mirror.reset(document)
         window.page.open_document(document.id, offset.left, offset.top)
-        subtree = window.elements.subtree(document, MAX_SNAPSHOT_IDS)
+        subtree = window.elements.subtree(document, MAX_SNAPSHOT_IDS, is_page=True)
         self._counts["elided nodes"] += subtree.num_elided
         head = [_ID["[EV_FullSnapshot]"], self._delta(), _N_0 + count_to_bin(len(window.mirror))]
         window.references.clear()

@@ -373,3 +373,48 @@ def test_keyframes_tell_how_far_the_page_is_scrolled() -> None:
     session, _ = encode(meta(0), snapshot(1, FIELD), change(2, 3, id=1, x=0, y=2000), *many)
     depth = STRUCTURAL_TOKENS[session.ids[int(session.keyframes[1]) + 4]]
     assert depth == "[SDEPTH_3]"
+
+
+def frame(node_id: int, *inner: dict) -> tuple[dict, dict]:
+    """An empty iframe and the document that is attached to it later."""
+    html = element(node_id + 2, "html", element(node_id + 3, "body", *inner))
+    return element(node_id, "iframe"), {"type": 0, "id": node_id + 1, "childNodes": [html]}
+
+
+def test_frames_in_frames_and_shadow_roots_are_written_and_can_be_clicked() -> None:
+    outer, outer_document = frame(20, frame(40)[0])
+    _, inner_document = frame(40, element(50, "button", text(51, "Pay")))
+    slotted = {**element(60, "b", text(61, "inside")), "isShadow": True}
+    host = {**element(59, "my-card", slotted), "isShadowHost": True}
+    attach = [
+        change(
+            2 + n,
+            0,
+            adds=[{"parentId": parent, "nextId": None, "node": document}],
+            removes=[],
+            isAttachIframe=True,
+        )
+        for n, (parent, document) in enumerate([(20, outer_document), (40, inner_document)])
+    ]
+    _, events = encode(meta(0), snapshot(1, outer, host), *attach, click(9, 50), click(9, 60))
+    assert (
+        events[1][-7:]
+        == [
+            *("[TAG_iframe]", "[UP_1]", "[TAG_custom-element]"),
+            *("[SHADOW_ROOT]", "[TAG_b]", "inside"),
+        ][-7:]
+    )
+    assert [e for e in events[2] if e.startswith("[IFRAME")] == ["[IFRAME_DOC]"]
+    assert events[3][events[3].index("[IFRAME_DOC]") :] == [
+        *("[IFRAME_DOC]", "[TAG_html]", "[TAG_body]", "[TAG_button]", "Pay"),
+    ]
+    assert events[4][:6] == ["[MI_Click]", "[DT_2]", "[REF_NEW]", "[TAG_button]", "[TXT]", "Pay"]
+    assert events[5][3:6] == ["[TAG_b]", "[TXT]", "inside"]
+
+
+def test_a_page_whose_document_has_another_number_is_no_frame() -> None:
+    moved = snapshot(1, BUY)
+    moved["data"]["node"]["id"] = 5_000
+    _, events = encode(meta(0), moved, change(9, 3, id=5_000, x=0, y=900))
+    assert "[IFRAME_DOC]" not in events[1]
+    assert events[2][2] == "[REF_DOC]"
