@@ -405,7 +405,7 @@ def test_frames_in_frames_and_shadow_roots_are_written_and_can_be_clicked() -> N
     assert events[3][events[3].index("[IFRAME_DOC]") :] == [
         *("[IFRAME_DOC]", "[TAG_html]", "[TAG_body]", "[TAG_button]", "Pay"),
     ]
-    assert events[4][:6] == ["[MI_Click]", "[DT_2]", "[REF_NEW]", "[TAG_button]", "[TXT]", "Pay"]
+    assert events[4][:6] == ["[MI_Click]", "[DT_1]", "[REF_NEW]", "[TAG_button]", "[TXT]", "Pay"]
     assert events[5][3:6] == ["[TAG_b]", "[TXT]", "inside"]
 
 
