@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 import torch
@@ -29,6 +30,8 @@ from transformers.masking_utils import sdpa_mask
 from transformers.modeling_outputs import MaskedLMOutput
 
 from rrweb_tokenizer.structural_vocab import PAD_ID, VOCAB_SIZE
+
+from .fused_encoder import encode, summed_cross_entropy
 
 __all__ = [
     "IGNORE_INDEX",
@@ -57,6 +60,7 @@ MODEL_SIZES: Final[dict[str, tuple[int, int, int, int]]] = {
     "tiny": (2, 128, 2, 512),
     "mini": (4, 256, 4, 1024),
     "base": (12, 768, 12, 3072),
+    "large": (24, 1024, 16, 4096),
 }
 
 
@@ -70,13 +74,13 @@ def model_config(
     """The `BertConfig` of a named size.
 
     Args:
-        size: "tiny", "mini" or "base"; base with 2,048 positions has 96,850,408 parameters.
+        size: "tiny", "mini", "base" or "large"; base with 2,048 positions has 96,850,408 parameters.
         window_tokens: number of positions; a position that no window reaches would stay untrained.
         hidden_dropout: dropout probability of embeddings and layer outputs.
         attention_dropout: dropout probability of the attention weights.
 
     Raises:
-        ValueError: `size` is none of the three.
+        ValueError: `size` is none of these.
     """
     if size not in MODEL_SIZES:
         raise ValueError(f"model size {size!r} is none of {', '.join(MODEL_SIZES)}")
@@ -181,6 +185,8 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
 
     mlm_probability: float = 0.15
     static_head: bool | None = None
+    fused_kernels: ModuleType | None = None
+    recompute_gelu: bool = False
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)
@@ -223,8 +229,7 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
                 output["loss"] = loss
                 return MaskedLMOutput(**output)
             kwargs.pop("return_dict", None)
-            output = self.bert(input_ids, attention_mask=attention_mask, return_dict=True, **kwargs)
-            hidden = output.last_hidden_state
+            hidden = self._hidden(input_ids, attention_mask, **kwargs)
             return MaskedLMOutput(loss=self._masked_loss(hidden, labels, num_items_in_batch))
 
     @torch.no_grad()
@@ -233,12 +238,30 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
     ) -> tuple[Tensor, Tensor]:
         """The loss of each masked position and its label, both (num_masked,), in reading order."""
         with self._kernels(input_ids):
-            hidden = self.bert(input_ids, attention_mask=attention_mask).last_hidden_state
+            hidden = self._hidden(input_ids, attention_mask)
         is_masked = labels != IGNORE_INDEX
         targets = labels[is_masked]
         return cross_entropy(
             self.cls(hidden[is_masked]).float(), targets, reduction="none"
         ), targets
+
+    def _hidden(
+        self, input_ids: Tensor | None, attention_mask: Tensor | None, **kwargs: Any
+    ) -> Tensor:
+        """The last hidden state (B, T, H), by the fused layers where they apply."""
+        plain = attention_mask is None and input_ids is not None
+        plain = plain and all(value is None for value in kwargs.values())
+        plain = plain and not self.bert.encoder.layer[0].gradient_checkpointing
+        if self.fused_kernels is not None and plain:
+            return encode(
+                self.bert,
+                input_ids,
+                kernels=self.fused_kernels,
+                recompute_gelu=self.recompute_gelu,
+            )
+        output = self.bert(input_ids, attention_mask=attention_mask, return_dict=True, **kwargs)
+        hidden: Tensor = output.last_hidden_state
+        return hidden
 
     def compile_layers(self) -> None:
         """Compile the encoder layers one by one; the state-dict keys stay as they are.
@@ -268,7 +291,12 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
         positions, targets, num_masked = gather_masked_positions(labels, capacity)
         self.num_overflows += num_masked > capacity
         logits = self.cls(flat_hidden.index_select(0, positions))
-        total = cross_entropy(logits.float(), targets, ignore_index=IGNORE_INDEX, reduction="sum")
+        if self.fused_kernels is None:
+            total = cross_entropy(
+                logits.float(), targets, ignore_index=IGNORE_INDEX, reduction="sum"
+            )
+        else:
+            total = summed_cross_entropy(logits, targets, kernels=self.fused_kernels)
         weight = num_masked.clamp(min=capacity) / capacity  # 1 unless some did not fit
         divisor = num_masked.clamp(min=1) if num_items_in_batch is None else num_items_in_batch
         return total * weight / divisor
