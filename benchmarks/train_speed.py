@@ -15,6 +15,7 @@ product on an H100 (773 TFLOP/s in fp16, 798 in bf16), for every row alike.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import queue
 import statistics
@@ -56,7 +57,7 @@ class Row:
     hidden_dropout: float = 0.1
     attention_dropout: float = 0.1
     optimizer: str = "fused"
-    backend: str = "auto"
+    backend: str = "cudnn"
     recompute_gelu: bool = False
     sync_every_step: bool = False
 
@@ -219,9 +220,8 @@ def build(row: Row) -> Any:
     import rrweb_bert.modeling_rrweb_bert as modeling
     from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
 
-    auto = [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION]
-    order = auto if row.backend == "auto" else [SDPBackend.FLASH_ATTENTION]
-    modeling._KERNEL_ORDER[:] = [*order, SDPBackend.MATH]
+    first = {"cudnn": SDPBackend.CUDNN_ATTENTION, "flash": SDPBackend.FLASH_ATTENTION}
+    modeling._HOPPER_ORDER.sort(key=lambda kernel: kernel is not first[row.backend])
     config = model_config(
         row.size,
         window_tokens=row.window,
@@ -330,7 +330,7 @@ def _timed(step: Any, row: Row, num_steps: int) -> dict[str, Any]:
             loss = step()
             mark.record()
         torch.cuda.synchronize()
-        times = [a.elapsed_time(b) for a, b in zip(marks, marks[1:], strict=False)]
+        times = [a.elapsed_time(b) for a, b in itertools.pairwise(marks)]
     else:
         for _ in range(max(3, num_steps // 6)):
             before = time.process_time()

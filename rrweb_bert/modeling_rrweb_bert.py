@@ -38,17 +38,25 @@ __all__ = [
     "MODEL_SIZES",
     "RRWebBertForMaskedLM",
     "gather_masked_positions",
+    "kernel_order",
     "masked_capacity",
     "model_config",
 ]
 
 IGNORE_INDEX: Final = -100
 ATTENTION: Final = "rrweb_sdpa"
-# Measured on an H100: cuDNN 5.8 ms, FlashAttention-2 6.8 ms, memory-efficient 19.7 ms a layer.
-_KERNEL_ORDER: Final = [
+# Measured on an H100: cuDNN 5.7 ms, FlashAttention-2 6.6 ms, memory-efficient 19.7 ms a layer.
+_HOPPER_ORDER: Final = [
     SDPBackend.CUDNN_ATTENTION,
     SDPBackend.FLASH_ATTENTION,
     SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.MATH,
+]
+# Before Hopper, cuDNN has no kernel of that kind.
+_OLDER_ORDER: Final = [
+    SDPBackend.FLASH_ATTENTION,
+    SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.CUDNN_ATTENTION,
     SDPBackend.MATH,
 ]
 # With 6 standard deviations of room, a batch has too many masked positions less than once in 1e9.
@@ -74,7 +82,8 @@ def model_config(
     """The `BertConfig` of a named size.
 
     Args:
-        size: "tiny", "mini", "base" or "large"; base with 2,048 positions has 96,850,408 parameters.
+        size: "tiny", "mini", "base" or "large"; base with 2,048 positions has 96,850,408
+            parameters.
         window_tokens: number of positions; a position that no window reaches would stay untrained.
         hidden_dropout: dropout probability of embeddings and layer outputs.
         attention_dropout: dropout probability of the attention weights.
@@ -125,6 +134,12 @@ def _attention_mask(*, attention_mask: Tensor | None = None, **kwargs: Any) -> T
 
 AttentionInterface.register(ATTENTION, _attention)
 AttentionMaskInterface.register(ATTENTION, _attention_mask)
+
+
+def kernel_order(device: torch.device) -> list[SDPBackend]:
+    """The attention kernels of torch for a CUDA device, fastest first."""
+    is_hopper = torch.cuda.get_device_capability(device) >= (9, 0)
+    return _HOPPER_ORDER if is_hopper else _OLDER_ORDER
 
 
 def masked_capacity(num_tokens: int, mlm_probability: float) -> int:
@@ -178,6 +193,10 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
         mlm_probability: share of positions that the collator masks; it sizes the head's batch.
         static_head: True gathers a fixed number of rows (right for GPUs), False exactly the masked
             ones (right for CPUs), None decides by the device.
+        fused_kernels: the module whose kernels run between the matrix products (see
+            `fused_encoder`); None runs transformers' own layers.
+        recompute_gelu: with fused kernels, compute the GELU again in the backward pass: a fifth
+            less memory for about 1% more time.
         num_overflows: batches so far with more masked positions than rows, a scalar tensor. Those
             left out are made up for by weighting the others, so that the loss stays right in
             expectation.
@@ -249,13 +268,13 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
         self, input_ids: Tensor | None, attention_mask: Tensor | None, **kwargs: Any
     ) -> Tensor:
         """The last hidden state (B, T, H), by the fused layers where they apply."""
-        plain = attention_mask is None and input_ids is not None
-        plain = plain and all(value is None for value in kwargs.values())
-        plain = plain and not self.bert.encoder.layer[0].gradient_checkpointing
-        if self.fused_kernels is not None and plain:
+        is_plain = not any(value is not None for value in kwargs.values())
+        is_plain = is_plain and not self.bert.encoder.layer[0].gradient_checkpointing
+        if self.fused_kernels is not None and input_ids is not None and is_plain:
             return encode(
                 self.bert,
                 input_ids,
+                attention_mask,
                 kernels=self.fused_kernels,
                 recompute_gelu=self.recompute_gelu,
             )
@@ -304,7 +323,7 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
     @staticmethod
     def _kernels(inputs: Tensor | None) -> AbstractContextManager[None]:
         if inputs is not None and inputs.is_cuda:
-            return sdpa_kernel(_KERNEL_ORDER, set_priority=True)
+            return sdpa_kernel(kernel_order(inputs.device), set_priority=True)
         return nullcontext()
 
 

@@ -17,10 +17,13 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate.data_loader import prepare_data_loader
 from torch import Tensor
 from torch.optim import Optimizer
@@ -117,6 +120,7 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         self.pace = PaceMeter()
         self._flops_per_token: int | None = None
         self._num_overflows_seen = 0
+        self._is_warm = False
         windows_per_step = (
             args.per_device_train_batch_size * args.world_size * args.gradient_accumulation_steps
         )
@@ -211,11 +215,26 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
     def training_step(self, model: Any, inputs: dict[str, Tensor], *args: Any) -> Tensor:
         """A stock step; on a CPU, where looking costs nothing, its loss is checked at once."""
         num_tokens = inputs["input_ids"].numel()
-        loss: Tensor = super().training_step(model, inputs, *args)
+        with self._first_step():
+            loss: Tensor = super().training_step(model, inputs, *args)
         self.pace.count(num_tokens * self.args.world_size)
         if loss.device.type == "cpu" and not self.args.logging_nan_inf_filter:
             self._check_loss(loss.item(), self.state.global_step + 1)
         return loss
+
+    @contextmanager
+    def _first_step(self) -> Iterator[None]:
+        """Report how long the first step on a GPU takes, which is when its kernels are built."""
+        if self._is_warm or self.args.device.type != "cuda":
+            yield
+            return
+        self._is_warm = True
+        with self.pace.pause():
+            started = time.perf_counter()
+            yield
+            torch.cuda.synchronize()
+            seconds = time.perf_counter() - started
+        say(f"first step: {seconds:.1f} s; kernels built in it are cached for the next run")
 
     def _check_loss(self, loss: float, step: int) -> None:
         if not math.isfinite(loss):
@@ -283,6 +302,7 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """A stock checkpoint with `metrics.json`, unless the loss since the last log is bad."""
+        started = time.perf_counter()
         with self.pace.pause():
             if not self.args.logging_nan_inf_filter:
                 self._check_loss(self._tr_loss.item(), self.state.global_step)
@@ -295,6 +315,9 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
                 }
                 write_atomically(folder / METRICS_FILE, json.dumps(latest, indent=1) + "\n")
             super()._save_checkpoint(model, trial)
+        if self.is_world_process_zero():
+            seconds = time.perf_counter() - started
+            say(f"checkpoint-{self.state.global_step} written in {seconds:.1f} s")
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
         """Warn of missing weights, but not of the output layer, which is the word embedding."""

@@ -62,9 +62,7 @@ def test_gelu_pack_and_loss_kernels_equal_their_references(kernels, precision):
     for ours, theirs in zip(actual, expected, strict=True):
         assert relative_error(ours, theirs) < 2e-3
     heads = [values(517, 768, dtype=dtype, seed=i) for i in range(3)]
-    for ours, theirs in zip(
-        kernels.pack_heads(*heads), reference.pack_heads(*heads), strict=True
-    ):
+    for ours, theirs in zip(kernels.pack_heads(*heads), reference.pack_heads(*heads), strict=True):
         assert relative_error(ours, theirs) < 1e-5
     logits = 3 * values(65, 12520, dtype=dtype)
     targets = torch.randint(0, 12520, (65,), device="cuda")
@@ -133,8 +131,9 @@ def test_training_step_launches_no_kernel_on_a_square_of_the_window(kernels):
     ids = torch.randint(5, 12520, (2, 2048), device="cuda")
     labels = torch.where(torch.rand(ids.shape, device="cuda") < 0.15, ids, IGNORE_INDEX)
     with (
-        torch.profiler.profile(record_shapes=True, activities=[torch.profiler.ProfilerActivity.CPU])
-        as profile,
+        torch.profiler.profile(
+            record_shapes=True, activities=[torch.profiler.ProfilerActivity.CPU]
+        ) as profile,
         torch.autocast("cuda", dtype=torch.float16),
     ):
         model(ids, labels=labels).loss.backward()
