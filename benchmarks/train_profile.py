@@ -72,6 +72,8 @@ def profile_row(number: int, top: int, num_steps: int = 5) -> None:
             step()
         torch.cuda.synchronize()
     kernels = [e for e in profile.events() if e.device_type == DeviceType.CUDA]
+    first = min(kernel.time_range.start for kernel in kernels)
+    span_ms = (max(kernel.time_range.end for kernel in kernels) - first) / 1000 / num_steps
     time_of: dict[str, float] = defaultdict(float)
     count_of: dict[str, int] = defaultdict(int)
     for kernel in kernels:
@@ -81,10 +83,13 @@ def profile_row(number: int, top: int, num_steps: int = 5) -> None:
     for name, ms in time_of.items():
         by_kind[kind_of(name)] += ms
     busy = sum(time_of.values())
-    print(f"\n{row.name} ({row.precision}): {wall_ms:.1f} ms a step, GPU busy {busy:.1f} ms")
+    print(
+        f"\n{row.name} ({row.precision}): {wall_ms:.1f} ms a step, profiled {span_ms:.1f} ms, "
+        f"GPU busy {busy:.1f} ms, {len(kernels) / num_steps:.0f} kernels"
+    )
     for kind, ms in sorted(by_kind.items(), key=lambda pair: -pair[1]):
-        print(f"  {kind:24} {ms:7.2f} ms  {ms / wall_ms:6.1%}")
-    print(f"  {'idle':24} {wall_ms - busy:7.2f} ms  {1 - busy / wall_ms:6.1%}")
+        print(f"  {kind:24} {ms:7.2f} ms  {ms / span_ms:6.1%}")
+    print(f"  {'idle':24} {span_ms - busy:7.2f} ms  {1 - busy / span_ms:6.1%}")
     for name, ms in sorted(time_of.items(), key=lambda pair: -pair[1])[:top]:
         print(f"    {ms:7.3f} ms  {count_of[name] / num_steps:6.1f} x  {name[:110]}")
 

@@ -10,6 +10,7 @@
 | `floating_point_ops` | counts all parameters anew each step, 1.6 ms | |
 | `_issue_warnings_after_load` | warns of tied weights, which are not stored twice | `test_best_model_is_kept_and_loaded_at_the_end` |
 | `_save_checkpoint` | saves nothing after a bad loss; adds `metrics.json` | |
+| `_save_optimizer_and_scheduler` | on a GPU, training goes on while 0.8 GB are written | `test_background_save.py` |
 """  # noqa: E501 - a table
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import PrinterCallback, ProgressCallback, SchedulerType, Trainer, TrainerState
-from transformers.trainer_utils import EvalLoopOutput
+from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
+from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 
 from .arguments import RRWebTrainingArguments
+from .background_save import BackgroundWriter
 from .callbacks import LogLines, PaceMeter, ProgressBar, RunCallback, gpu_memory_peak_gib, say
 from .collator import RRWebDataCollator
 from .evaluation import perplexity, sum_losses
@@ -121,6 +124,7 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         self._flops_per_token: int | None = None
         self._num_overflows_seen = 0
         self._is_warm = False
+        self._writer = BackgroundWriter()
         windows_per_step = (
             args.per_device_train_batch_size * args.world_size * args.gradient_accumulation_steps
         )
@@ -200,10 +204,12 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         scheduler: LRScheduler = super().create_scheduler(num_training_steps, optimizer)
         return scheduler
 
-    def get_batch_samples(self, *args: Any, **kwargs: Any) -> tuple[list[Any], Any]:
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], *args: Any, **kwargs: Any
+    ) -> tuple[list[Any], Any]:
         """The next batches, with the time they took counted as waiting for data."""
-        with self.pace.wait():
-            batches, num_items = super().get_batch_samples(*args, **kwargs)
+        timed = self._timed(epoch_iterator)
+        batches, num_items = super().get_batch_samples(timed, *args, **kwargs)
         if not batches:
             raise TrainingStoppedError(
                 f"the window stream ended after step {self.state.global_step} of "
@@ -211,6 +217,14 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
                 "again to continue"
             )
         return batches, num_items
+
+    def _timed(self, batches: Iterator[Any]) -> Iterator[Any]:
+        while True:
+            with self.pace.wait():
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
 
     def training_step(self, model: Any, inputs: dict[str, Tensor], *args: Any) -> Tensor:
         """A stock step; on a CPU, where looking costs nothing, its loss is checked at once."""
@@ -304,6 +318,7 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         """A stock checkpoint with `metrics.json`, unless the loss since the last log is bad."""
         started = time.perf_counter()
         with self.pace.pause():
+            self._writer.wait()
             if not self.args.logging_nan_inf_filter:
                 self._check_loss(self._tr_loss.item(), self.state.global_step)
             if self.args.should_save:
@@ -318,6 +333,26 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         if self.is_world_process_zero():
             seconds = time.perf_counter() - started
             say(f"checkpoint-{self.state.global_step} written in {seconds:.1f} s")
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        """As stock, but on a GPU training goes on while the optimizer state is written."""
+        is_plain = self.args.device.type == "cuda" and not self.args.push_to_hub
+        if not is_plain or self.is_deepspeed_enabled or self.is_fsdp_enabled:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        if not self.args.should_save or self.optimizer is None or self.lr_scheduler is None:
+            return
+        torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER_NAME)
+        self._writer.save(self.optimizer.state_dict(), Path(output_dir) / OPTIMIZER_NAME)
+        if self.args.save_total_limit == 1:
+            self._writer.wait()  # the only other checkpoint is about to be removed
+
+    def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
+        """Stock training; returns when everything is written."""
+        try:
+            return super().train(*args, **kwargs)
+        finally:
+            self._writer.wait()
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
         """Warn of missing weights, but not of the output layer, which is the word embedding."""
