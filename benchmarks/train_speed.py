@@ -59,7 +59,6 @@ class Row:
     optimizer: str = "fused"
     backend: str = "cudnn"
     recompute_gelu: bool = False
-    overlap: bool = False
     sync_every_step: bool = False
 
 
@@ -90,9 +89,6 @@ def ladder() -> list[Row]:
         replace(default, name="FlashAttention-2 instead of cuDNN", backend="flash"),
         replace(no_dropout, name="attention dropout 0, FlashAttention-2", backend="flash"),
         replace(default, name="optimizer not fused", optimizer="foreach"),
-        replace(default, name="weight gradients on a second stream", overlap=True),
-        replace(no_dropout, name="attention dropout 0, weight gradients on a second stream",
-                overlap=True),
         replace(default, name="loss read every step", sync_every_step=True),
     ]  # fmt: skip
 
@@ -243,7 +239,7 @@ def build(row: Row) -> Any:
         from rrweb_bert import fused_kernels
 
         model.fused_kernels = fused_kernels
-    model.recompute_gelu, model.overlap = row.recompute_gelu, row.overlap
+    model.recompute_gelu = row.recompute_gelu
     return model
 
 

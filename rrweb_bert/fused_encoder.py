@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,7 +51,6 @@ class _Settings:
     eps: float
     seeds: tuple[int, int]
     recompute_gelu: bool
-    overlap: bool
 
 
 def is_supported(config: Any) -> bool:
@@ -71,7 +70,6 @@ def encode(
     *,
     kernels: ModuleType,
     recompute_gelu: bool = False,
-    overlap: bool = False,
 ) -> Tensor:
     """The last hidden state of a `BertModel`, (B, T, H).
 
@@ -82,7 +80,6 @@ def encode(
         kernels: `fused_kernels` or `fused_reference`.
         recompute_gelu: compute the GELU again in the backward pass instead of storing it, which
             saves a quarter of the memory of activations and costs about 1% of the time.
-        overlap: compute weight gradients on a second stream.
     """
     batch, window = input_ids.shape
     layers = bert.encoder.layer
@@ -102,7 +99,6 @@ def encode(
             eps=layer.output.LayerNorm.eps,
             seeds=(seeds[number][0], seeds[number][1]),
             recompute_gelu=recompute_gelu,
-            overlap=overlap and hidden.is_cuda,
         )
         heads = layer.attention.self
         query, key, value = _project(
@@ -177,36 +173,6 @@ def _weight_gradient(grad: Tensor, x: Tensor) -> Tensor:
     return grad.t() @ x
 
 
-class _Beside:
-    """Weight gradients, on a second stream if asked for: nothing waits for them in a layer."""
-
-    _streams: ClassVar[dict[torch.device, Any]] = {}
-
-    def __init__(self, enabled: bool) -> None:
-        self._enabled = enabled
-        self._stream: Any = None
-        self._in_use: list[Tensor] = []
-
-    def weight_gradient(self, grad: Tensor, x: Tensor) -> Tensor:
-        """grad^T x: (N, K), (N, H) -> (K, H); valid on this stream after `join`."""
-        if not self._enabled:
-            return _weight_gradient(grad, x)
-        if grad.device not in self._streams:
-            new_stream: Any = torch.cuda.Stream
-            self._streams[grad.device] = new_stream(grad.device)
-        self._stream = self._streams[grad.device]
-        self._stream.wait_stream(torch.cuda.current_stream(grad.device))
-        self._in_use += [grad, x]  # their memory must not be handed out before `join`
-        with torch.cuda.stream(self._stream):
-            return _weight_gradient(grad, x)
-
-    def join(self) -> None:
-        """Make this stream wait for the gradients."""
-        if self._stream is not None:
-            torch.cuda.current_stream(self._in_use[0].device).wait_stream(self._stream)
-            self._in_use.clear()
-
-
 class _Embeddings(Function):
     """Ids (B, T) -> embedded tokens (N, H), twice.
 
@@ -264,10 +230,8 @@ class _Projections(Function):
         # No copies where the attention keeps the layout of its inputs, as the fast ones do.
         flat = [grad.transpose(1, 2).reshape(hidden.shape[0], -1) for grad in grads]
         packed, grad_bias = ctx.settings.kernels.pack_heads(*flat)
-        beside = _Beside(ctx.settings.overlap)
-        grad_weight = beside.weight_gradient(packed, hidden)
+        grad_weight = _weight_gradient(packed, hidden)
         grad_hidden = packed @ ctx.settings.weights.qkv
-        beside.join()
         width = flat[0].shape[1]
         pairs = zip(torch.split(grad_weight, width), torch.split(grad_bias, width), strict=True)
         return grad_hidden, None, None, *(grad for pair in pairs for grad in pair)
@@ -312,7 +276,6 @@ class _RestOfLayer(Function):
             grad, grad_residual = grad_residual, None
         if grad is None:
             return (None,) * 13
-        beside = _Beside(settings.overlap)
         grad_down_out, grad_middle, grad_down_bias, grad_gamma2, grad_beta2 = (
             kernels.dropout_add_norm_backward(
                 grad, grad_residual, total2, mean2, rstd2, gamma2,
@@ -322,17 +285,16 @@ class _RestOfLayer(Function):
         grad_wide, grad_up_bias, again = kernels.bias_gelu_backward(
             grad_down_out @ weights.down, wide, up_bias, with_output=active is None
         )
-        grad_down = beside.weight_gradient(grad_down_out, again if active is None else active)
+        grad_down = _weight_gradient(grad_down_out, again if active is None else active)
         del active, again, grad_down_out
-        grad_up = beside.weight_gradient(grad_wide, middle)
+        grad_up = _weight_gradient(grad_wide, middle)
         grad_out, grad_input, grad_bias, grad_gamma, grad_beta = kernels.dropout_add_norm_backward(
             grad_wide @ weights.up, grad_middle, total, mean, rstd, gamma,
             p=settings.dropout, seed=settings.seeds[0],
         )  # fmt: skip
         del grad_wide, grad_middle
-        grad_output = beside.weight_gradient(grad_out, mixed)
+        grad_output = _weight_gradient(grad_out, mixed)
         grad_mixed = grad_out @ weights.output
-        beside.join()
         return (
             grad_mixed, grad_input, None,
             grad_output, grad_bias, grad_gamma, grad_beta,

@@ -186,7 +186,7 @@ def dropout_add_norm_backward(
     grad_residual = torch.empty_like(total)
     grad_y = torch.empty_like(total) if p > 0 else grad_residual
     rows = 2
-    num_programs = min(triton.cdiv(num_rows, rows), 4 * _num_processors(total.device))
+    num_programs = min(triton.cdiv(num_rows, rows), 8 * _num_processors(total.device))
     partial = torch.empty((num_programs, 3, hidden), dtype=torch.float32, device=total.device)
     _dropout_add_norm_backward_kernel[(num_programs,)](
         grad, grad if grad2 is None else grad2, total, mean, rstd, gamma,
@@ -428,7 +428,7 @@ def bias_gelu_backward(
     _bias_gelu_backward_kernel[grid](
         grad, x, bias, grad, x if out is None else out, partial, num_rows,
         F=width, ROWS=_GELU_ROWS, COLUMNS=_GELU_COLUMNS, STEPS=steps,
-        WITH_OUT=with_output, num_warps=4,
+        WITH_OUT=with_output, num_warps=2,
     )  # fmt: skip
     return grad, _column_sums(partial), out
 

@@ -206,7 +206,6 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
     static_head: bool | None = None
     fused_kernels: ModuleType | None = None
     recompute_gelu: bool = False
-    overlap: bool = False
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)
@@ -278,7 +277,6 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
                 attention_mask,
                 kernels=self.fused_kernels,
                 recompute_gelu=self.recompute_gelu,
-                overlap=self.overlap,
             )
         output = self.bert(input_ids, attention_mask=attention_mask, return_dict=True, **kwargs)
         hidden: Tensor = output.last_hidden_state
