@@ -57,6 +57,7 @@ class Row:
     hidden_dropout: float = 0.1
     attention_dropout: float = 0.1
     optimizer: str = "fused"
+    clipping: str = "inside"
     backend: str = "cudnn"
     recompute_gelu: bool = False
     sync_every_step: bool = False
@@ -65,8 +66,10 @@ class Row:
 def ladder() -> list[Row]:
     """Rows from the stock model to the default, one lever more each; then levers on top."""
     stock = Row(name="stock BertForMaskedLM, sdpa, mask of ones", group="ladder", model="stock",
-                layers="eager", head="dense", mask=True, optimizer="foreach")  # fmt: skip
-    eager = Row(name="+ fused optimizer", group="ladder", layers="eager", head="dense")
+                layers="eager", head="dense", mask=True, optimizer="foreach",
+                clipping="apart")  # fmt: skip
+    eager = Row(name="+ fused optimizer", group="ladder", layers="eager", head="dense",
+                clipping="apart")  # fmt: skip
     default = Row(name="+ fused layers and loss (default)", group="ladder")
     no_dropout = replace(default, name="attention dropout 0", attention_dropout=0.0)
     return [
@@ -88,7 +91,8 @@ def ladder() -> list[Row]:
         replace(default, name="GELU computed again in backward", recompute_gelu=True),
         replace(default, name="FlashAttention-2 instead of cuDNN", backend="flash"),
         replace(no_dropout, name="attention dropout 0, FlashAttention-2", backend="flash"),
-        replace(default, name="optimizer not fused", optimizer="foreach"),
+        replace(default, name="clipping apart from the optimizer", clipping="apart"),
+        replace(default, name="optimizer not fused", optimizer="foreach", clipping="apart"),
         replace(default, name="loss read every step", sync_every_step=True),
     ]  # fmt: skip
 
@@ -121,7 +125,7 @@ def on_cpu() -> list[Row]:
     for size, batch, window in (("tiny", 32, 512), ("mini", 8, 512)):
         stock = Row(name=f"{size}: stock", group="cpu", model="stock", layers="eager",
                     head="dense", precision="fp32", size=size, batch=batch, window=window,
-                    optimizer="foreach", mask=True)  # fmt: skip
+                    optimizer="foreach", mask=True, clipping="apart")  # fmt: skip
         rows += [
             stock,
             replace(stock, name=f"{size}: + no mask, fused optimizer", mask=False,
@@ -260,12 +264,15 @@ def stepper(row: Row) -> Any:
     """A function that does one training step."""
     import torch
 
+    from rrweb_bert.clipping import ClippingOptimizer
+
     model = build(row)
     device = next(model.parameters()).device
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=5e-5, weight_decay=0.01,
         fused=row.optimizer == "fused", foreach=row.optimizer == "foreach",
     )  # fmt: skip
+    clipping = ClippingOptimizer(optimizer) if row.clipping == "inside" else None
     scaler = torch.amp.GradScaler(device.type, enabled=row.precision == "fp16")
     dtype = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}[row.precision]
     generator = torch.Generator().manual_seed(1)
@@ -278,8 +285,11 @@ def stepper(row: Row) -> Any:
         with torch.autocast(device.type, dtype=dtype, enabled=row.precision != "fp32"):
             loss = loss_of(model, row, ids, labels)
         scaler.scale(loss).backward()
-        scaler.unscale_(optimizer)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        if row.clipping == "inside":
+            clipping.clip(model.parameters(), 1.0, scaler if scaler.is_enabled() else None)
+        else:
+            scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         scaler.step(optimizer)
         scaler.update()
         optimizer.zero_grad(set_to_none=True)

@@ -7,6 +7,7 @@
 | `create_scheduler` | restarts of growing length | `test_schedule.py` |
 | `get_batch_samples` | measures the wait for data; a stream that ends early must not start over | `test_a_stream_that_ends_early_stops_the_run` |
 | `training_step`, `log` | a loss that is no number stops the run | `test_a_loss_that_is_no_number_stops_the_run` |
+| `_clip_grad_norm` | two passes over all gradients, which fused AdamW makes anyway | `test_clipping.py` |
 | `floating_point_ops` | counts all parameters anew each step, 1.6 ms | |
 | `_issue_warnings_after_load` | warns of tied weights, which are not stored twice | `test_best_model_is_kept_and_loaded_at_the_end` |
 | `_save_checkpoint` | saves nothing after a bad loss; adds `metrics.json` | |
@@ -37,6 +38,7 @@ from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 from .arguments import RRWebTrainingArguments
 from .background_save import BackgroundWriter
 from .callbacks import LogLines, PaceMeter, ProgressBar, RunCallback, gpu_memory_peak_gib, say
+from .clipping import ClippingOptimizer, is_clippable
 from .collator import RRWebDataCollator
 from .evaluation import perplexity, sum_losses
 from .history import TrainingHistory
@@ -125,6 +127,7 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         self._num_overflows_seen = 0
         self._is_warm = False
         self._writer = BackgroundWriter()
+        self._clipping: ClippingOptimizer | None = None
         windows_per_step = (
             args.per_device_train_batch_size * args.world_size * args.gradient_accumulation_steps
         )
@@ -257,6 +260,18 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
                 "Run the same command again to continue from the last checkpoint; if it comes "
                 "back, lower --learning_rate, or use --precision bf16 (or fp32) instead of fp16"
             )
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        """Stock clipping, but on a GPU done inside the fused optimizer as it reads gradients."""
+        inner: Any = getattr(self.optimizer, "optimizer", self.optimizer)
+        is_plain = self.args.device.type == "cuda" and is_clippable(inner)
+        if not is_plain or self.is_deepspeed_enabled or self.is_fsdp_enabled:
+            return super()._clip_grad_norm(model)
+        if self._clipping is None or self._clipping.optimizer is not inner:
+            self._clipping = ClippingOptimizer(inner)
+        scaler = self.accelerator.scaler
+        max_norm = float(self.args.max_grad_norm)
+        return self._clipping.clip(model.parameters(), max_norm, scaler)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """As stock, with the parameters counted once."""
