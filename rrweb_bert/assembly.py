@@ -18,6 +18,7 @@ from data_prep.streaming import evaluation_stream, window_stream
 from data_prep.windows import WindowPlan
 from rrweb_tokenizer import RRWebTokenizer
 
+from .acceleration import accelerate
 from .arguments import Arguments, UsageError
 from .callbacks import say
 from .checkpoints import FoundCheckpoint, find_checkpoints, problem_of
@@ -142,7 +143,7 @@ def settle_steps(arguments: Arguments) -> StepPlan:
 
 
 def build_model(arguments: Arguments) -> RRWebBertForMaskedLM:
-    """A new model from `--seed`, or the named weights; compiled where that was asked for.
+    """A new model from `--seed`, or the named weights, with the layers that are fast here.
 
     Raises:
         UsageError: the named weights cannot be loaded or have too few positions.
@@ -165,9 +166,17 @@ def build_model(arguments: Arguments) -> RRWebBertForMaskedLM:
             f"fewer than --window_tokens {window_tokens}"
         )
     model.mlm_probability = arguments.data.mlm_probability
-    is_cuda = arguments.training.device.type == "cuda"
-    if options.compile == "on" or (options.compile == "auto" and is_cuda):
-        model.compile_layers()
+    training = arguments.training
+    precision = "fp16" if training.fp16 else "bf16" if training.bf16 else "fp32"
+    # With --torch_compile the Trainer compiles the whole model itself.
+    acceleration = accelerate(
+        model,
+        "off" if training.torch_compile else options.compile,
+        device=training.device,
+        precision=precision,
+        window_tokens=window_tokens,
+    )
+    say(acceleration.describe())
     return model
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 import torch
@@ -30,22 +31,32 @@ from transformers.modeling_outputs import MaskedLMOutput
 
 from rrweb_tokenizer.structural_vocab import PAD_ID, VOCAB_SIZE
 
+from .fused_encoder import encode, summed_cross_entropy
+
 __all__ = [
     "IGNORE_INDEX",
     "MODEL_SIZES",
     "RRWebBertForMaskedLM",
     "gather_masked_positions",
+    "kernel_order",
     "masked_capacity",
     "model_config",
 ]
 
 IGNORE_INDEX: Final = -100
 ATTENTION: Final = "rrweb_sdpa"
-# Measured on an H100: cuDNN 5.8 ms, FlashAttention-2 6.8 ms, memory-efficient 19.7 ms a layer.
-_KERNEL_ORDER: Final = [
+# Measured on an H100: cuDNN 5.7 ms, FlashAttention-2 6.6 ms, memory-efficient 19.7 ms a layer.
+_HOPPER_ORDER: Final = [
     SDPBackend.CUDNN_ATTENTION,
     SDPBackend.FLASH_ATTENTION,
     SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.MATH,
+]
+# Before Hopper, cuDNN has no kernel of that kind.
+_OLDER_ORDER: Final = [
+    SDPBackend.FLASH_ATTENTION,
+    SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.CUDNN_ATTENTION,
     SDPBackend.MATH,
 ]
 # With 6 standard deviations of room, a batch has too many masked positions less than once in 1e9.
@@ -57,6 +68,7 @@ MODEL_SIZES: Final[dict[str, tuple[int, int, int, int]]] = {
     "tiny": (2, 128, 2, 512),
     "mini": (4, 256, 4, 1024),
     "base": (12, 768, 12, 3072),
+    "large": (24, 1024, 16, 4096),
 }
 
 
@@ -70,13 +82,14 @@ def model_config(
     """The `BertConfig` of a named size.
 
     Args:
-        size: "tiny", "mini" or "base"; base with 2,048 positions has 96,850,408 parameters.
+        size: "tiny", "mini", "base" or "large"; base with 2,048 positions has 96,850,408
+            parameters.
         window_tokens: number of positions; a position that no window reaches would stay untrained.
         hidden_dropout: dropout probability of embeddings and layer outputs.
         attention_dropout: dropout probability of the attention weights.
 
     Raises:
-        ValueError: `size` is none of the three.
+        ValueError: `size` is none of these.
     """
     if size not in MODEL_SIZES:
         raise ValueError(f"model size {size!r} is none of {', '.join(MODEL_SIZES)}")
@@ -121,6 +134,12 @@ def _attention_mask(*, attention_mask: Tensor | None = None, **kwargs: Any) -> T
 
 AttentionInterface.register(ATTENTION, _attention)
 AttentionMaskInterface.register(ATTENTION, _attention_mask)
+
+
+def kernel_order(device: torch.device) -> list[SDPBackend]:
+    """The attention kernels of torch for a CUDA device, fastest first."""
+    is_hopper = torch.cuda.get_device_capability(device) >= (9, 0)
+    return _HOPPER_ORDER if is_hopper else _OLDER_ORDER
 
 
 def masked_capacity(num_tokens: int, mlm_probability: float) -> int:
@@ -174,6 +193,10 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
         mlm_probability: share of positions that the collator masks; it sizes the head's batch.
         static_head: True gathers a fixed number of rows (right for GPUs), False exactly the masked
             ones (right for CPUs), None decides by the device.
+        fused_kernels: the module whose kernels run between the matrix products (see
+            `fused_encoder`); None runs transformers' own layers.
+        recompute_gelu: with fused kernels, compute the GELU again in the backward pass: a fifth
+            less memory for about 1% more time.
         num_overflows: batches so far with more masked positions than rows, a scalar tensor. Those
             left out are made up for by weighting the others, so that the loss stays right in
             expectation.
@@ -181,6 +204,8 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
 
     mlm_probability: float = 0.15
     static_head: bool | None = None
+    fused_kernels: ModuleType | None = None
+    recompute_gelu: bool = False
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)
@@ -223,8 +248,7 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
                 output["loss"] = loss
                 return MaskedLMOutput(**output)
             kwargs.pop("return_dict", None)
-            output = self.bert(input_ids, attention_mask=attention_mask, return_dict=True, **kwargs)
-            hidden = output.last_hidden_state
+            hidden = self._hidden(input_ids, attention_mask, **kwargs)
             return MaskedLMOutput(loss=self._masked_loss(hidden, labels, num_items_in_batch))
 
     @torch.no_grad()
@@ -233,12 +257,30 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
     ) -> tuple[Tensor, Tensor]:
         """The loss of each masked position and its label, both (num_masked,), in reading order."""
         with self._kernels(input_ids):
-            hidden = self.bert(input_ids, attention_mask=attention_mask).last_hidden_state
+            hidden = self._hidden(input_ids, attention_mask)
         is_masked = labels != IGNORE_INDEX
         targets = labels[is_masked]
         return cross_entropy(
             self.cls(hidden[is_masked]).float(), targets, reduction="none"
         ), targets
+
+    def _hidden(
+        self, input_ids: Tensor | None, attention_mask: Tensor | None, **kwargs: Any
+    ) -> Tensor:
+        """The last hidden state (B, T, H), by the fused layers where they apply."""
+        is_plain = not any(value is not None for value in kwargs.values())
+        is_plain = is_plain and not self.bert.encoder.layer[0].gradient_checkpointing
+        if self.fused_kernels is not None and input_ids is not None and is_plain:
+            return encode(
+                self.bert,
+                input_ids,
+                attention_mask,
+                kernels=self.fused_kernels,
+                recompute_gelu=self.recompute_gelu,
+            )
+        output = self.bert(input_ids, attention_mask=attention_mask, return_dict=True, **kwargs)
+        hidden: Tensor = output.last_hidden_state
+        return hidden
 
     def compile_layers(self) -> None:
         """Compile the encoder layers one by one; the state-dict keys stay as they are.
@@ -268,7 +310,12 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
         positions, targets, num_masked = gather_masked_positions(labels, capacity)
         self.num_overflows += num_masked > capacity
         logits = self.cls(flat_hidden.index_select(0, positions))
-        total = cross_entropy(logits.float(), targets, ignore_index=IGNORE_INDEX, reduction="sum")
+        if self.fused_kernels is None:
+            total = cross_entropy(
+                logits.float(), targets, ignore_index=IGNORE_INDEX, reduction="sum"
+            )
+        else:
+            total = summed_cross_entropy(logits, targets, kernels=self.fused_kernels)
         weight = num_masked.clamp(min=capacity) / capacity  # 1 unless some did not fit
         divisor = num_masked.clamp(min=1) if num_items_in_batch is None else num_items_in_batch
         return total * weight / divisor
@@ -276,7 +323,7 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
     @staticmethod
     def _kernels(inputs: Tensor | None) -> AbstractContextManager[None]:
         if inputs is not None and inputs.is_cuda:
-            return sdpa_kernel(_KERNEL_ORDER, set_priority=True)
+            return sdpa_kernel(kernel_order(inputs.device), set_priority=True)
         return nullcontext()
 
 

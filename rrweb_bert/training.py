@@ -7,9 +7,11 @@
 | `create_scheduler` | restarts of growing length | `test_schedule.py` |
 | `get_batch_samples` | measures the wait for data; a stream that ends early must not start over | `test_a_stream_that_ends_early_stops_the_run` |
 | `training_step`, `log` | a loss that is no number stops the run | `test_a_loss_that_is_no_number_stops_the_run` |
+| `_clip_grad_norm` | two passes over all gradients, which fused AdamW makes anyway | `test_clipping.py` |
 | `floating_point_ops` | counts all parameters anew each step, 1.6 ms | |
 | `_issue_warnings_after_load` | warns of tied weights, which are not stored twice | `test_best_model_is_kept_and_loaded_at_the_end` |
 | `_save_checkpoint` | saves nothing after a bad loss; adds `metrics.json` | |
+| `_save_optimizer_and_scheduler` | on a GPU, training goes on while 0.8 GB are written | `test_background_save.py` |
 """  # noqa: E501 - a table
 
 from __future__ import annotations
@@ -17,20 +19,26 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate.data_loader import prepare_data_loader
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import PrinterCallback, ProgressCallback, SchedulerType, Trainer, TrainerState
-from transformers.trainer_utils import EvalLoopOutput
+from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
+from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 
 from .arguments import RRWebTrainingArguments
+from .background_save import BackgroundWriter
 from .callbacks import LogLines, PaceMeter, ProgressBar, RunCallback, gpu_memory_peak_gib, say
+from .clipping import ClippingOptimizer, is_clippable
 from .collator import RRWebDataCollator
 from .evaluation import perplexity, sum_losses
 from .history import TrainingHistory
@@ -117,6 +125,9 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         self.pace = PaceMeter()
         self._flops_per_token: int | None = None
         self._num_overflows_seen = 0
+        self._is_warm = False
+        self._writer = BackgroundWriter()
+        self._clipping: ClippingOptimizer | None = None
         windows_per_step = (
             args.per_device_train_batch_size * args.world_size * args.gradient_accumulation_steps
         )
@@ -196,10 +207,12 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         scheduler: LRScheduler = super().create_scheduler(num_training_steps, optimizer)
         return scheduler
 
-    def get_batch_samples(self, *args: Any, **kwargs: Any) -> tuple[list[Any], Any]:
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], *args: Any, **kwargs: Any
+    ) -> tuple[list[Any], Any]:
         """The next batches, with the time they took counted as waiting for data."""
-        with self.pace.wait():
-            batches, num_items = super().get_batch_samples(*args, **kwargs)
+        timed = self._timed(epoch_iterator)
+        batches, num_items = super().get_batch_samples(timed, *args, **kwargs)
         if not batches:
             raise TrainingStoppedError(
                 f"the window stream ended after step {self.state.global_step} of "
@@ -208,14 +221,37 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
             )
         return batches, num_items
 
+    def _timed(self, batches: Iterator[Any]) -> Iterator[Any]:
+        while True:
+            with self.pace.wait():
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+
     def training_step(self, model: Any, inputs: dict[str, Tensor], *args: Any) -> Tensor:
         """A stock step; on a CPU, where looking costs nothing, its loss is checked at once."""
         num_tokens = inputs["input_ids"].numel()
-        loss: Tensor = super().training_step(model, inputs, *args)
+        with self._first_step():
+            loss: Tensor = super().training_step(model, inputs, *args)
         self.pace.count(num_tokens * self.args.world_size)
         if loss.device.type == "cpu" and not self.args.logging_nan_inf_filter:
             self._check_loss(loss.item(), self.state.global_step + 1)
         return loss
+
+    @contextmanager
+    def _first_step(self) -> Iterator[None]:
+        """Report how long the first step on a GPU takes, which is when its kernels are built."""
+        if self._is_warm or self.args.device.type != "cuda":
+            yield
+            return
+        self._is_warm = True
+        with self.pace.pause():
+            started = time.perf_counter()
+            yield
+            torch.cuda.synchronize()
+            seconds = time.perf_counter() - started
+        say(f"first step: {seconds:.1f} s; kernels built in it are cached for the next run")
 
     def _check_loss(self, loss: float, step: int) -> None:
         if not math.isfinite(loss):
@@ -224,6 +260,18 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
                 "Run the same command again to continue from the last checkpoint; if it comes "
                 "back, lower --learning_rate, or use --precision bf16 (or fp32) instead of fp16"
             )
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        """Stock clipping, but on a GPU done inside the fused optimizer as it reads gradients."""
+        inner: Any = getattr(self.optimizer, "optimizer", self.optimizer)
+        is_plain = self.args.device.type == "cuda" and is_clippable(inner)
+        if not is_plain or self.is_deepspeed_enabled or self.is_fsdp_enabled:
+            return super()._clip_grad_norm(model)
+        if self._clipping is None or self._clipping.optimizer is not inner:
+            self._clipping = ClippingOptimizer(inner)
+        scaler = self.accelerator.scaler
+        max_norm = float(self.args.max_grad_norm)
+        return self._clipping.clip(model.parameters(), max_norm, scaler)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """As stock, with the parameters counted once."""
@@ -283,7 +331,9 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """A stock checkpoint with `metrics.json`, unless the loss since the last log is bad."""
+        started = time.perf_counter()
         with self.pace.pause():
+            self._writer.wait()
             if not self.args.logging_nan_inf_filter:
                 self._check_loss(self._tr_loss.item(), self.state.global_step)
             if self.args.should_save:
@@ -295,6 +345,29 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
                 }
                 write_atomically(folder / METRICS_FILE, json.dumps(latest, indent=1) + "\n")
             super()._save_checkpoint(model, trial)
+        if self.is_world_process_zero():
+            seconds = time.perf_counter() - started
+            say(f"checkpoint-{self.state.global_step} written in {seconds:.1f} s")
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        """As stock, but on a GPU training goes on while the optimizer state is written."""
+        is_plain = self.args.device.type == "cuda" and not self.args.push_to_hub
+        if not is_plain or self.is_deepspeed_enabled or self.is_fsdp_enabled:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        if not self.args.should_save or self.optimizer is None or self.lr_scheduler is None:
+            return
+        torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER_NAME)
+        self._writer.save(self.optimizer.state_dict(), Path(output_dir) / OPTIMIZER_NAME)
+        if self.args.save_total_limit == 1:
+            self._writer.wait()  # the only other checkpoint is about to be removed
+
+    def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
+        """Stock training; returns when everything is written."""
+        try:
+            return super().train(*args, **kwargs)
+        finally:
+            self._writer.wait()
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
         """Warn of missing weights, but not of the output layer, which is the word embedding."""

@@ -119,3 +119,12 @@ def test_help_names_defaults(capsys):
     text = " ".join(capsys.readouterr().out.split())
     for words in ("--samples_per_epoch", "Windows drawn in one epoch. (default: 90000)"):
         assert words in text
+
+
+def test_a_preset_sets_defaults_and_given_flags_win_over_it():
+    assert parse_arguments(DATA).model.attention_dropout == 0.1
+    assert parse_arguments([*DATA, "--preset", "fast"]).model.attention_dropout == 0.0
+    given = parse_arguments([*DATA, "--preset", "fast", "--attention_dropout", "0.2"])
+    assert given.model.attention_dropout == 0.2
+    with pytest.raises(UsageError, match="preset"):
+        parse_arguments([*DATA, "--preset", "faster"])
