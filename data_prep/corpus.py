@@ -162,8 +162,8 @@ def read_corpus_file(path: Path) -> PreparedCorpus:
         raise DataError(f"{path}: there is no such folder")
     if not file.exists():
         raise DataError(
-            f"{path} is no prepared corpus, it holds no {CORPUS_FILE}; recordings are prepared with "
-            "python -m data_prep prepare INPUT... --output DIR"
+            f"{path} is no prepared corpus, it holds no {CORPUS_FILE}; recordings are prepared "
+            "with python -m data_prep prepare INPUT... --output DIR"
         )
     try:
         fields = json.loads(file.read_text(encoding="utf-8"))

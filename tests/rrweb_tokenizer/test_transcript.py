@@ -127,7 +127,8 @@ def test_a_visit_reads_as_a_person_would_tell_it() -> None:
         (change(9, 5, id=12, text=""), 'clears search field "Search"'),
         (
             change(9, 5, id=12, text="jane@example.com", userTriggered=False),
-            'types into search field "Search": now an e-mail address, 16 to 31 characters; by a script',
+            'types into search field "Search": now an e-mail address, 16 to 31 characters; '
+            "by a script",
         ),
         (change(9, 7, type=1, id=10, currentTime=3), 'pauses button "Add to cart": 3 seconds in'),
         (
