@@ -6,6 +6,7 @@ sheet, a font or a drawing is never read.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Final
 
 from rrweb_tokenizer.attributes import style_classes, value_ids
@@ -57,6 +58,7 @@ _MOVE_HEADS: Final = {
 }
 _CHOICE_TYPES: Final = ("checkbox", "radio")
 _MAX_NAME_PIECES: Final = 4
+_MAX_OPTIONS: Final = 12
 
 
 class ActionWriter:
@@ -211,8 +213,15 @@ def _member(group_name: str, number: int | None) -> int | None:
 
 
 def _option_place(select: Node, chosen: str) -> int:
-    """The place of the chosen option, by its value or text; their number when there is none."""
-    options = [node for node, _ in walk(select) if node.tag_name.lower() == "option"]
+    """The place of the chosen option, by its value or text; their number when there is none.
+
+    From the twelfth on, places are one class, so the first twelve options say all.
+    """
+    options = [
+        *islice(
+            (node for node, _ in walk(select) if node.tag_name.lower() == "option"), _MAX_OPTIONS
+        )
+    ]
     for place, option in enumerate(options):
         value = option.attributes.get("value")
         if value is None:

@@ -150,9 +150,9 @@ class Mirror:
                 del self._nodes[inner.id]
                 if inner is not root:
                     self._parents.pop(inner.id, None)
-        keep_last_of_each_id(root)
+        keep_last_of_each_id(root, self._ids_above(root))
         for inner, _ in walk(root):
-            if inner.id in self._nodes and not self._is_within(root, inner.id):
+            if inner.id in self._nodes:
                 self._remove(inner.id)
         self._register_new(root)
 
@@ -264,6 +264,15 @@ class Mirror:
         ids = [node.id for node, _ in walk(root)]
         return len(set(ids)) == len(ids) and self._nodes.keys().isdisjoint(ids)
 
+    def _ids_above(self, node: Node) -> set[int]:
+        """The ids of the nodes that a node stands in."""
+        ids: set[int] = set()
+        parent = self._parents.get(node.id)
+        while parent is not None:
+            ids.add(parent.id)
+            parent = self._parents.get(parent.id)
+        return ids
+
     def _is_within(self, node: Node, ancestor_id: int) -> bool:
         """Whether a node is the one of an id, or stands below it."""
         inner: Node | None = node
@@ -352,6 +361,8 @@ class Mirror:
                 neighbour = self._placeless.pop(neighbour_id or _NOWHERE, None)
                 node = None if neighbour is None else self._nodes.get(neighbour.node.id)
                 if neighbour is None or node is None or node.id in self._parents:
+                    continue
+                if self._is_within(parent, node.id):  # no document has a node below itself
                     continue
                 siblings = parent.child_nodes
                 place = index_of(siblings, self._nodes[placed.node.id])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any, Final
 
 from rrweb_tokenizer.enums import NodeType
@@ -65,13 +65,19 @@ def is_same(known: Node, recorded: Recorded, node: Node) -> bool:
     )
 
 
-def keep_last_of_each_id(root: Node) -> None:
-    """Takes out each node whose id stands again later in the document, with all below it."""
-    last = {node.id: node for node, _ in walk(root)}
+def keep_last_of_each_id(root: Node, ids_above: Set[int]) -> None:
+    """Takes out each node whose id stands again later in the document, with all below it.
+
+    Args:
+        root: the topmost node, which stays.
+        ids_above: the ids of the nodes that it stands in; they stay, too.
+    """
+    last = {node.id: node for node, _ in walk(root) if node.id not in ids_above}
+    last[root.id] = root
     stack = [root]
     while stack:
         node = stack.pop()
-        node.child_nodes = [child for child in node.child_nodes if last[child.id] is child]
+        node.child_nodes = [child for child in node.child_nodes if last.get(child.id) is child]
         stack.extend(node.child_nodes)
 
 

@@ -213,7 +213,7 @@ class _SessionWriter:
             self._signature = signature
             return False
         if isinstance(event, IncrementalEvent) and isinstance(event.data, MutationData):
-            self._window.mirror.apply(event.data)
+            self._counts["unknown targets"] += self._window.mirror.apply(event.data)
         return True
 
     def _end_repeats(self) -> None:
