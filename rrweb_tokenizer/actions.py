@@ -6,6 +6,7 @@ sheet, a font or a drawing is never read.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -31,7 +32,7 @@ from rrweb_tokenizer.incremental import (
     TouchMoveData,
     ViewportResizeData,
 )
-from rrweb_tokenizer.mirror import Mirror, walk
+from rrweb_tokenizer.mirror import Mirror
 from rrweb_tokenizer.pages import PageState
 from rrweb_tokenizer.plugins import level_id
 from rrweb_tokenizer.pointer import place_ids, stroke_ids
@@ -217,15 +218,25 @@ def _option_place(select: Node, chosen: str) -> int:
 
     From the twelfth on, places are one class, so the first twelve options say all.
     """
-    options = [
-        *islice(
-            (node for node, _ in walk(select) if node.tag_name.lower() == "option"), _MAX_OPTIONS
-        )
-    ]
-    for place, option in enumerate(options):
+    place = 0
+    for option in islice(_options(select), _MAX_OPTIONS):
         value = option.attributes.get("value")
         if value is None:
             value = "".join(child.text_content or "" for child in option.child_nodes).strip()
         if value == chosen:
-            return place
-    return len(options)
+            break
+        place += 1
+    return place
+
+
+def _options(select: Node) -> Iterator[Node]:
+    """The options of a select element, in groups or not; no more are looked at than are taken."""
+    levels = [iter(select.child_nodes)]
+    while levels:
+        node = next(levels[-1], None)
+        if node is None:
+            levels.pop()
+        elif node.tag_name.lower() == "option":
+            yield node
+        else:
+            levels.append(iter(node.child_nodes))

@@ -38,8 +38,10 @@ def is_typed_into(node: Node) -> bool:
         value = str(attributes["contenteditable"])
         if value.strip().lower() not in _NOT_EDITABLE:
             return node.tag_name.lower() not in _FIELD_TAGS
-    if "role" in attributes and not _FIELD_ROLES.isdisjoint(str(attributes["role"]).lower().split()):
-        return node.tag_name.lower() not in _FIELD_TAGS
+    if "role" in attributes:  # a list: browsers take the first role that they know
+        roles = str(attributes["role"]).lower().split()
+        if not _FIELD_ROLES.isdisjoint(roles):
+            return node.tag_name.lower() not in _FIELD_TAGS
     names = attributes.get("class")
     return isinstance(names, str) and _has_editor_class(names)
 

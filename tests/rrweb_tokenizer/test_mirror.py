@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from rrweb_events import change, element, node, page, text, typed
 
 from rrweb_tokenizer.incremental import AddedNode, MutationData, Node, RemovedNode
-from rrweb_tokenizer.mirror import Mirror, copy_tree, walk
+from rrweb_tokenizer.mirror import Mirror
+from rrweb_tokenizer.trees import copy_tree, walk
 
 
 def mirror_of(*body) -> Mirror:
