@@ -160,8 +160,11 @@ class MutationWriter:
         return [_TEXT, Target(parent.id), _TXT, *ids] if ids else []
 
     def _is_read(self, node_id: int) -> bool:
-        parent = self._mirror.parent(node_id)
-        return parent is None or parent.tag_name.lower() not in UNREAD_TEXT
+        """Whether what a change makes of a node's text is shown: not of comments, not of code."""
+        node, parent = self._mirror.get(node_id), self._mirror.parent(node_id)
+        if node is None or parent is None or node.type != NodeType.Text:
+            return False
+        return parent.tag_name.lower() not in UNREAD_TEXT
 
     def _attributes(self, changed: ChangedAttributes) -> list[Part]:
         node = self._mirror.get(changed.id)

@@ -63,7 +63,7 @@ def entries(
     event_times_ms: Sequence[float] = (),
     full: bool = False,
 ) -> list[Entry]:
-    """All records of a session or window, told in order; see `transcript_parser.parse_ids`.
+    """All records of a session or window, told in order; see `telling.parser.parse_ids`.
 
     Args:
         ids: any ids of the vocabulary.
