@@ -19,11 +19,11 @@ from rrweb_tokenizer.mirror import Mirror
 from rrweb_tokenizer.outline import Subtree, fit, outline
 from rrweb_tokenizer.quantize import depth_to_bin, sibling_to_bin
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
-from rrweb_tokenizer.tags import TAG_OF, UNREAD_TEXT
+from rrweb_tokenizer.tags import TAG_OF
 from rrweb_tokenizer.text_encoder import TextEncoder
 from rrweb_tokenizer.typed_text import is_typed_into, is_within_typed_text, text_below
 
-__all__ = ["MAX_TEXT_PIECES", "NODE_MEMO_BYTES", "UNREAD_TEXT", "ElementWriter", "Subtree"]
+__all__ = ["MAX_TEXT_PIECES", "NODE_MEMO_BYTES", "ElementWriter"]
 
 MAX_TEXT_PIECES: Final = 24
 NODE_MEMO_BYTES: Final = 16 << 20
