@@ -49,6 +49,7 @@ def train(arguments: Arguments) -> None:
     tokenizer = assembly.load_tokenizer(arguments)
     corpus = assembly.open_corpus(arguments, tokenizer)
     model = assembly.build_model(arguments)
+    tokenizer.model_max_length = model.config.max_position_embeddings
 
     record = assembly.record_of(arguments, plan, corpus=corpus, tokenizer=tokenizer, model=model)
     start = assembly.find_start(output_dir, record, training.resume)

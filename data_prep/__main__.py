@@ -86,6 +86,9 @@ def _inspect(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int
         except OSError as error:
             raise DataError(f"{parsed.html} cannot be written: {error.strerror}") from None
         print(f"page: {parsed.html}", file=sys.stderr)
+    if not found.findings.num_sessions:
+        print("error: no session that could be used was found", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -158,6 +158,13 @@ def read_corpus_file(path: Path) -> PreparedCorpus:
         DataError: No corpus, of another version, or damaged; says where and what to do.
     """
     file = path / CORPUS_FILE
+    if not path.is_dir():
+        raise DataError(f"{path}: there is no such folder")
+    if not file.exists():
+        raise DataError(
+            f"{path} is no prepared corpus, it holds no {CORPUS_FILE}; recordings are prepared "
+            "with python -m data_prep prepare INPUT... --output DIR"
+        )
     try:
         fields = json.loads(file.read_text(encoding="utf-8"))
         version = fields["identity"]["format_version"]

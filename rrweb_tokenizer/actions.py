@@ -6,6 +6,8 @@ sheet, a font or a drawing is never read.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 from rrweb_tokenizer.attributes import style_classes, value_ids
@@ -30,7 +32,7 @@ from rrweb_tokenizer.incremental import (
     TouchMoveData,
     ViewportResizeData,
 )
-from rrweb_tokenizer.mirror import Mirror, walk
+from rrweb_tokenizer.mirror import Mirror
 from rrweb_tokenizer.pages import PageState
 from rrweb_tokenizer.plugins import level_id
 from rrweb_tokenizer.pointer import place_ids, stroke_ids
@@ -57,6 +59,7 @@ _MOVE_HEADS: Final = {
 }
 _CHOICE_TYPES: Final = ("checkbox", "radio")
 _MAX_NAME_PIECES: Final = 4
+_MAX_OPTIONS: Final = 12
 
 
 class ActionWriter:
@@ -211,12 +214,29 @@ def _member(group_name: str, number: int | None) -> int | None:
 
 
 def _option_place(select: Node, chosen: str) -> int:
-    """The place of the chosen option, by its value or text; their number when there is none."""
-    options = [node for node, _ in walk(select) if node.tag_name.lower() == "option"]
-    for place, option in enumerate(options):
+    """The place of the chosen option, by its value or text; their number when there is none.
+
+    From the twelfth on, places are one class, so the first twelve options say all.
+    """
+    place = 0
+    for option in islice(_options(select), _MAX_OPTIONS):
         value = option.attributes.get("value")
         if value is None:
             value = "".join(child.text_content or "" for child in option.child_nodes).strip()
         if value == chosen:
-            return place
-    return len(options)
+            break
+        place += 1
+    return place
+
+
+def _options(select: Node) -> Iterator[Node]:
+    """The options of a select element, in groups or not; no more are looked at than are taken."""
+    levels = [iter(select.child_nodes)]
+    while levels:
+        node = next(levels[-1], None)
+        if node is None:
+            levels.pop()
+        elif node.tag_name.lower() == "option":
+            yield node
+        else:
+            levels.append(iter(node.child_nodes))

@@ -68,8 +68,8 @@ _HIDES: Final = re.compile(
 _SHOWS: Final = re.compile(r"display\s*:|visibility\s*:")
 # Class names that a build tool made, or that only move pixels (Tailwind, Bootstrap spacing).
 _MACHINE_NAME: Final = re.compile(
-    r"^(css|sc|jss|emotion|svelte|_ng\w*|ng|v|data-v)-[\w-]*\d[\w-]*$|"
-    r"^(?=[\w-]*\d[\w-]*[A-Za-z])[\w-]{0,24}[_-]{1,2}[A-Za-z0-9]{5,8}$|"
+    r"^(css|sc|jss|emotion|svelte|_ng\w*|ng|v|data-v)-(?=[\w-]+$)[\w-]*\d|"
+    r"^(?=[\w-]{6,34}$)(?=[\w-]*\d[\w-]*[A-Za-z])[\w-]{0,24}[_-]{1,2}[A-Za-z0-9]{5,8}$|"
     r"^-?([mp][trblxyse]?|w|h|g|gap|min-[wh]|max-[wh]|top|left|right|bottom|inset|z|order|col|row|"
     r"fs|fw|lh|space-[xy]|leading|tracking|rounded|border|opacity|translate-[xy]|basis|grow|shrink)"
     r"-?(\[|\d|auto|full|px|sm|md|lg|xl|xs|none|[se]-\d)[\w./%\]-]*$|[:\[\]]"

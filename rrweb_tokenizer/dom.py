@@ -19,11 +19,11 @@ from rrweb_tokenizer.mirror import Mirror
 from rrweb_tokenizer.outline import Subtree, fit, outline
 from rrweb_tokenizer.quantize import depth_to_bin, sibling_to_bin
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
-from rrweb_tokenizer.tags import TAG_OF, UNREAD_TEXT
+from rrweb_tokenizer.tags import TAG_OF
 from rrweb_tokenizer.text_encoder import TextEncoder
 from rrweb_tokenizer.typed_text import is_typed_into, is_within_typed_text, text_below
 
-__all__ = ["MAX_TEXT_PIECES", "NODE_MEMO_BYTES", "UNREAD_TEXT", "ElementWriter", "Subtree"]
+__all__ = ["MAX_TEXT_PIECES", "NODE_MEMO_BYTES", "ElementWriter"]
 
 MAX_TEXT_PIECES: Final = 24
 NODE_MEMO_BYTES: Final = 16 << 20
@@ -36,6 +36,7 @@ _MAX_LABEL_CHARS: Final = 80
 # number would not be recognised.
 _MAX_LABEL_WORDS: Final = 40
 _MAX_LABEL_TEXT_CHARS: Final = 600
+_MAX_LABEL_NODES: Final = 2_000
 _MAX_TYPED_CHARS: Final = 4_096
 _MAX_TELLING: Final = 4
 
@@ -112,7 +113,7 @@ class ElementWriter:
                     ids += written
             label = _label(node)
         else:
-            label = (node.text_content or "") if node.type == NodeType.Text else ""
+            label = (node.text_content or "") if _is_shown_text(node, mirror) else ""
         if label:
             pieces = self._text_encoder.encode(label, _MAX_LABEL_PIECES)[0]
             ids += [_TXT, *pieces] if pieces else []
@@ -214,13 +215,22 @@ def _hides_text(node: Node) -> bool:
     return node.need_block or TAG_OF[node.tag_name].is_unread or is_typed_into(node)
 
 
+def _is_shown_text(node: Node, mirror: Mirror) -> bool:
+    parent = mirror.parent(node.id)
+    return node.type == _TEXT and (parent is None or not _hides_text(parent))
+
+
 def _label(node: Node) -> str:
-    """The first text below a node, about 80 characters, joined from its text nodes."""
+    """The first text below a node, about 80 characters, joined from its text nodes.
+
+    It is looked for in the first 2,000 nodes, so that a mention costs the same on every page.
+    """
     found: list[str] = []
-    length = 0
+    length = num_nodes = 0
     stack = [node]
-    while stack and length < _MAX_LABEL_CHARS:
+    while stack and length < _MAX_LABEL_CHARS and num_nodes < _MAX_LABEL_NODES:
         inner = stack.pop()
+        num_nodes += 1
         if inner.type == _TEXT and inner.text_content:
             words = inner.text_content.split(None, _MAX_LABEL_WORDS)[:_MAX_LABEL_WORDS]
             text = " ".join(words)[:_MAX_LABEL_TEXT_CHARS]

@@ -1,8 +1,8 @@
 """The DOM mirror: node id -> node, kept true by every snapshot and mutation.
 
 rrweb re-uses ids after a full snapshot, so ids mean something only together with the mirror of that
-moment. Nodes are the `schema.Node` objects of the recording itself, children included; the mirror
-adds what rrweb leaves out: who is whose parent, and which ids have gone.
+moment. Nodes are the `incremental.Node` objects of the recording itself, children included; the
+mirror adds what rrweb leaves out: who is whose parent, and which ids have gone.
 
 What a mutation means is what rrweb's own replayer makes of it, `docs/mirror.md` tells how that is
 checked; the children of a shadow root and of a frame's document stand below their host here.
@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from collections import deque
 from typing import Any, Final
-
-from msgspec.structs import replace
 
 from rrweb_tokenizer.enums import NodeType
 from rrweb_tokenizer.incremental import AddedNode, MutationData, Node, RemovedNode
@@ -25,27 +23,14 @@ from rrweb_tokenizer.rebuilding import (
     is_same,
     keep_last_of_each_id,
     settle_text,
-    walk,
 )
 from rrweb_tokenizer.resolve_trees import resolve_trees
+from rrweb_tokenizer.trees import walk
 
-__all__ = ["Mirror", "copy_tree", "walk"]
+__all__ = ["Mirror"]
 
 _TEXTS: Final = frozenset(("value", "_cssText"))  # attributes that hold the text of an element
 _NOWHERE: Final = -1  # how rrweb before 0.7 wrote a neighbour that it did not know yet
-
-
-def copy_tree(root: Node) -> Node:
-    """A copy of a node and all below it that shares nothing a mirror changes."""
-    copy = replace(root, attributes=dict(root.attributes))
-    stack = [copy]
-    while stack:
-        node = stack.pop()
-        node.child_nodes = [
-            replace(child, attributes=dict(child.attributes)) for child in node.child_nodes
-        ]
-        stack.extend(node.child_nodes)
-    return copy
 
 
 class Mirror:
@@ -80,12 +65,7 @@ class Mirror:
 
     def depth(self, node_id: int) -> int:
         """How many nodes stand above a node; 0 for the document. Cost: the depth."""
-        depth = 0
-        parent = self._parents.get(node_id)
-        while parent is not None:
-            depth += 1
-            parent = self._parents.get(parent.id)
-        return depth
+        return len(self._ids_above(node_id))
 
     def sibling_index(self, node: Node) -> int:
         """The place of a node among its parent's children of the same type, from 0."""
@@ -150,9 +130,9 @@ class Mirror:
                 del self._nodes[inner.id]
                 if inner is not root:
                     self._parents.pop(inner.id, None)
-        keep_last_of_each_id(root)
+        keep_last_of_each_id(root, self._ids_above(root.id))
         for inner, _ in walk(root):
-            if inner.id in self._nodes and not self._is_within(root, inner.id):
+            if inner.id in self._nodes:
                 self._remove(inner.id)
         self._register_new(root)
 
@@ -189,9 +169,7 @@ class Mirror:
     def _remove(self, node_id: int) -> None:
         nodes, parents = self._nodes, self._parents
         node = nodes[node_id]
-        parent = parents.get(node_id)
-        if parent is not None:
-            parent.child_nodes = [child for child in parent.child_nodes if child is not node]
+        self._take_out(node)
         stack = [node]
         while stack:
             inner = stack.pop()
@@ -264,6 +242,15 @@ class Mirror:
         ids = [node.id for node, _ in walk(root)]
         return len(set(ids)) == len(ids) and self._nodes.keys().isdisjoint(ids)
 
+    def _ids_above(self, node_id: int) -> set[int]:
+        """The ids of the nodes that a node stands in."""
+        ids: set[int] = set()
+        parent = self._parents.get(node_id)
+        while parent is not None:
+            ids.add(parent.id)
+            parent = self._parents.get(parent.id)
+        return ids
+
     def _is_within(self, node: Node, ancestor_id: int) -> bool:
         """Whether a node is the one of an id, or stands below it."""
         inner: Node | None = node
@@ -310,7 +297,7 @@ class Mirror:
         return True
 
     def _take_out(self, node: Node) -> None:
-        """Takes a node that stays known from its place."""
+        """Takes a node with all below it from its place."""
         parent = self._parents.pop(node.id, None)
         if parent is not None:
             parent.child_nodes = [child for child in parent.child_nodes if child is not node]
@@ -352,6 +339,8 @@ class Mirror:
                 neighbour = self._placeless.pop(neighbour_id or _NOWHERE, None)
                 node = None if neighbour is None else self._nodes.get(neighbour.node.id)
                 if neighbour is None or node is None or node.id in self._parents:
+                    continue
+                if self._is_within(parent, node.id):  # no document has a node below itself
                     continue
                 siblings = parent.child_nodes
                 place = index_of(siblings, self._nodes[placed.node.id])

@@ -10,7 +10,7 @@ from typing import Final
 
 from rrweb_tokenizer.attributes import attribute_id, style_classes, value_ids
 from rrweb_tokenizer.chapters import Part
-from rrweb_tokenizer.dom import UNREAD_TEXT, ElementWriter, Subtree
+from rrweb_tokenizer.dom import ElementWriter
 from rrweb_tokenizer.enums import NodeType
 from rrweb_tokenizer.incremental import (
     AddedNode,
@@ -20,9 +20,11 @@ from rrweb_tokenizer.incremental import (
     Node,
 )
 from rrweb_tokenizer.mirror import Mirror
+from rrweb_tokenizer.outline import Subtree
 from rrweb_tokenizer.quantize import count_to_bin
 from rrweb_tokenizer.references import Target
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
+from rrweb_tokenizer.tags import TAG_OF
 from rrweb_tokenizer.typed_text import is_within_typed_text
 
 __all__ = ["MAX_MUTATION_IDS", "MutationWriter", "style_signature"]
@@ -86,7 +88,6 @@ class MutationWriter:
         moved = [a for a in roots if a.node.id in moved_ids]
         fresh = sorted((a for a in roots if a.node.id not in moved_ids), key=self._urgency)
         changed = sorted(mutation.attributes, key=_attribute_urgency)
-        texts = [t for t in mutation.texts if self._is_read(t.id)]
         budget = MAX_MUTATION_IDS - len(parts)
         num_elided = max(0, len(removed_ids) - 1)
         for count_id, total in ((_ADD, len(fresh)), (_MOVE, len(moved))):
@@ -97,7 +98,7 @@ class MutationWriter:
                 num_elided += 1
                 continue
             budget, num_elided = self._spend(parts, self._addition(added), budget, num_elided)
-        for text in texts:
+        for text in mutation.texts:
             budget, num_elided = self._spend(parts, self._text(text), budget, num_elided)
         for change in changed:
             budget, num_elided = self._spend(parts, self._attributes(change), budget, num_elided)
@@ -141,7 +142,7 @@ class MutationWriter:
             return []
         if node.type == NodeType.Text:
             return self._text(ChangedText(id=node.id, value=node.text_content))
-        if node.type not in (NodeType.Element, NodeType.Document):
+        if node.type not in _WITH_CONTENT:
             return []
         if is_within_typed_text(node, self._mirror):
             return [_ADD, Target(added.parent_id), *self._elements.typed(node)]
@@ -149,8 +150,11 @@ class MutationWriter:
         return [_ADD, Target(added.parent_id), *_cut(subtree, _MAX_SUBTREE_IDS + 8)]
 
     def _text(self, text: ChangedText) -> list[Part]:
+        """A text that is shown, with the element it stands in: nothing of comments and of code."""
         node, parent = self._mirror.get(text.id), self._mirror.parent(text.id)
-        if node is None or parent is None or not self._is_read(text.id):
+        if node is None or parent is None or node.type != NodeType.Text:
+            return []
+        if TAG_OF[parent.tag_name].is_unread:
             return []
         if is_within_typed_text(node, self._mirror):
             return [_TEXT, Target(parent.id), *value_ids(text.value or "")]
@@ -158,10 +162,6 @@ class MutationWriter:
             return []
         ids = self._elements.text(text.value, max_pieces=16)
         return [_TEXT, Target(parent.id), _TXT, *ids] if ids else []
-
-    def _is_read(self, node_id: int) -> bool:
-        parent = self._mirror.parent(node_id)
-        return parent is None or parent.tag_name.lower() not in UNREAD_TEXT
 
     def _attributes(self, changed: ChangedAttributes) -> list[Part]:
         node = self._mirror.get(changed.id)

@@ -184,7 +184,9 @@ def _only_child(node: Node) -> Node | None:
             only = child
         elif child.type == _TEXT and child.text_content and not child.text_content.isspace():
             return None
-    return only if only is not None and only.type == _ELEMENT else None
+    if only is None or only.type != _ELEMENT or only.is_shadow:  # `[SHADOW_ROOT]` stands before it
+        return None
+    return only
 
 
 def _options(select: Node) -> list[Node]:

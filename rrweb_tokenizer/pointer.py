@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 from typing import Final
 
 from rrweb_tokenizer.incremental import Position
@@ -19,6 +20,7 @@ __all__ = ["place_ids", "stroke_ids"]
 
 _MAX_STROKES: Final = 3
 _TURN: Final = math.pi / 4  # a stroke ends where the direction turns further than this
+_MAX_STEP_PX: Final = 1e6  # further than any screen: sums of such steps stay numbers
 
 _DIR_0: Final = STRUCTURAL_IDS["[DIR_0]"]
 _DIST_0: Final = STRUCTURAL_IDS["[DIST_0]"]
@@ -32,6 +34,10 @@ class _Stroke:
     dx: float
     dy: float
     duration_ms: float
+
+    @property
+    def length_px(self) -> float:
+        return math.hypot(self.dx, self.dy)
 
 
 def place_ids(x_px: float, y_px: float, width_px: float, height_px: float) -> list[int]:
@@ -50,19 +56,21 @@ def stroke_ids(positions: list[Position], previous: tuple[float, float] | None) 
     time_ms = positions[0].time_offset
     for position in positions:
         if previous is not None:
-            dx, dy = position.x - previous[0], position.y - previous[1]
+            dx, dy = _step(previous[0], position.x), _step(previous[1], position.y)
             if dx or dy:
                 _add(strokes, _Stroke(dx, dy, position.time_offset - time_ms))
         previous = (position.x, position.y)
         time_ms = position.time_offset
-    while len(strokes) > _MAX_STROKES:
-        _merge_shortest(strokes)
     ids: list[int] = []
-    for stroke in strokes:
+    for stroke in _longest(strokes):
         ids.append(_DIR_0 + direction_to_bin(stroke.dx, stroke.dy))
-        ids.append(_DIST_0 + distance_to_bin(math.hypot(stroke.dx, stroke.dy)))
+        ids.append(_DIST_0 + distance_to_bin(stroke.length_px))
         ids.append(_DT_0 + time_to_bin(stroke.duration_ms))
     return ids
+
+
+def _step(before_px: float, after_px: float) -> float:
+    return min(max(after_px - before_px, -_MAX_STEP_PX), _MAX_STEP_PX)
 
 
 def _add(strokes: list[_Stroke], step: _Stroke) -> None:
@@ -81,8 +89,33 @@ def _extend(stroke: _Stroke, step: _Stroke) -> None:
     stroke.duration_ms += step.duration_ms
 
 
-def _merge_shortest(strokes: list[_Stroke]) -> None:
-    """Joins the shortest stroke to its neighbour before it (the first one: after it)."""
-    place = min(range(len(strokes)), key=lambda i: math.hypot(strokes[i].dx, strokes[i].dy))
-    step = strokes.pop(place)
-    _extend(strokes[max(place - 1, 0)], step)
+def _longest(strokes: list[_Stroke]) -> list[_Stroke]:
+    """At most three strokes, made by joining the shortest again and again.
+
+    It is joined to its neighbour before it, the first one to that after it. A queue by length keeps
+    the cost of a batch of many turns near its length.
+    """
+    num_left = len(strokes)
+    if num_left <= _MAX_STROKES:
+        return strokes
+    before, after = list(range(-1, num_left - 1)), list(range(1, num_left + 1))
+    lengths = [stroke.length_px for stroke in strokes]
+    queue = [(length, place) for place, length in enumerate(lengths)]
+    heapify(queue)
+    is_joined = bytearray(num_left)
+    while num_left > _MAX_STROKES:
+        length, place = heappop(queue)
+        if is_joined[place] or length != lengths[place]:
+            continue  # it stands in the queue with its present length, too
+        previous, following = before[place], after[place]
+        if previous >= 0:
+            after[previous] = following
+        if following < len(strokes):
+            before[following] = previous
+        target = previous if previous >= 0 else following
+        _extend(strokes[target], strokes[place])
+        lengths[target] = strokes[target].length_px
+        heappush(queue, (lengths[target], target))
+        is_joined[place] = 1
+        num_left -= 1
+    return [stroke for stroke, gone in zip(strokes, is_joined, strict=True) if not gone]

@@ -100,6 +100,8 @@ def place_to_bin(position_px: float, extent_px: float) -> int:
 
 def direction_to_bin(dx_px: float, dy_px: float) -> int:
     """The bin (0..15) of a direction: 0 is right, 4 down (screen coordinates), 8 left, 12 up."""
+    if math.isnan(dx_px) or math.isnan(dy_px):
+        return 0
     turn = math.atan2(dy_px, dx_px) / (2 * math.pi)
     return round(turn * _NUM_DIRECTIONS) % _NUM_DIRECTIONS
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Set
 from typing import Any, Final
 
 from rrweb_tokenizer.enums import NodeType
 from rrweb_tokenizer.incremental import Node
+from rrweb_tokenizer.trees import walk
 
 __all__ = [
     "WITH_TEXT_ATTRIBUTE",
     "Recorded",
+    "index_of",
     "is_same",
     "keep_last_of_each_id",
     "settle_text",
-    "walk",
 ]
 
 Recorded = tuple[dict[str, Any], str | None]
@@ -24,15 +25,6 @@ WITH_TEXT_ATTRIBUTE: Final = frozenset(("style", "textarea"))
 """Elements whose text may be recorded as an attribute, `_cssText` or `value`."""
 
 _CSS_SPLIT: Final = "/* rr_split */"  # what rrweb writes between the texts of several text nodes
-
-
-def walk(root: Node) -> Iterator[tuple[Node, int]]:
-    """A node and all below it in document order, each with its depth below `root` (0)."""
-    stack = [(root, 0)]
-    while stack:
-        node, depth = stack.pop()
-        yield node, depth
-        stack.extend((child, depth + 1) for child in reversed(node.child_nodes))
 
 
 def index_of(siblings: list[Node], node: Node) -> int:
@@ -65,13 +57,19 @@ def is_same(known: Node, recorded: Recorded, node: Node) -> bool:
     )
 
 
-def keep_last_of_each_id(root: Node) -> None:
-    """Takes out each node whose id stands again later in the document, with all below it."""
-    last = {node.id: node for node, _ in walk(root)}
+def keep_last_of_each_id(root: Node, ids_above: Set[int]) -> None:
+    """Takes out each node whose id stands again later in the document, with all below it.
+
+    Args:
+        root: the topmost node, which stays.
+        ids_above: the ids of the nodes that it stands in; they stay, too.
+    """
+    last = {node.id: node for node, _ in walk(root) if node.id not in ids_above}
+    last[root.id] = root
     stack = [root]
     while stack:
         node = stack.pop()
-        node.child_nodes = [child for child in node.child_nodes if last[child.id] is child]
+        node.child_nodes = [child for child in node.child_nodes if last.get(child.id) is child]
         stack.extend(node.child_nodes)
 
 

@@ -21,7 +21,7 @@ from rrweb_tokenizer.dom import NODE_MEMO_BYTES, ElementWriter
 from rrweb_tokenizer.enums import EventType
 from rrweb_tokenizer.incremental import MovesData, MutationData
 from rrweb_tokenizer.memo import IdsMemo
-from rrweb_tokenizer.mirror import Mirror, copy_tree
+from rrweb_tokenizer.mirror import Mirror
 from rrweb_tokenizer.mutations import MutationWriter
 from rrweb_tokenizer.pages import PageState
 from rrweb_tokenizer.plugins import annotation_ids, asset_ids, custom_ids, plugin_ids
@@ -44,6 +44,7 @@ from rrweb_tokenizer.schema import (
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 from rrweb_tokenizer.text_encoder import TextEncoder
 from rrweb_tokenizer.timeline import in_true_time_order
+from rrweb_tokenizer.trees import copy_tree
 from rrweb_tokenizer.urls import UrlWriter
 
 __all__ = ["MAX_SNAPSHOT_IDS", "EncodedSession", "Serializer", "copy_events", "serialize"]
@@ -213,7 +214,7 @@ class _SessionWriter:
             self._signature = signature
             return False
         if isinstance(event, IncrementalEvent) and isinstance(event.data, MutationData):
-            self._window.mirror.apply(event.data)
+            self._counts["unknown targets"] += self._window.mirror.apply(event.data)
         return True
 
     def _end_repeats(self) -> None:

@@ -14,7 +14,6 @@ __all__ = [
     "NUM_RANKS",
     "TAG_OF",
     "TEXT_RANK",
-    "UNREAD_TEXT",
     "Tag",
 ]
 
@@ -26,7 +25,7 @@ _TAGS: Final = {token[5:-1]: i for token, i in STRUCTURAL_IDS.items() if token.s
 _SVG_TAGS: Final = frozenset("g path rect circle line polygon use".split())
 _TAG_ONLY: Final = frozenset("script style link meta noscript template base".split())
 # The text inside these is code, or what a visitor typed.
-UNREAD_TEXT: Final = _TAG_ONLY | {"textarea"}
+_UNREAD_TEXT: Final = _TAG_ONLY | {"textarea"}
 _HEADINGS: Final = frozenset("h1 h2 h3 h4 h5 h6 title legend caption th dialog".split())
 _INTERACTIVE: Final = frozenset(
     "a button input select textarea label summary video audio option".split()
@@ -49,8 +48,7 @@ class Tag:
         is_wrapper: a chain of such elements may be written as one.
         is_tag_only: neither attributes nor content are written.
         is_unread: text inside is never written.
-        is_closed: nothing inside is written.
-        holds_nothing: the same, or nothing can be inside; such an element needs no closing.
+        holds_nothing: nothing inside is written or can be; such an element needs no closing.
     """
 
     name: str
@@ -60,13 +58,12 @@ class Tag:
     is_wrapper: bool
     is_tag_only: bool
     is_unread: bool
-    is_closed: bool
     holds_nothing: bool
 
 
 def _tag(tag_name: str) -> Tag:
     name = tag_name.lower()
-    is_unread = name in UNREAD_TEXT
+    is_unread = name in _UNREAD_TEXT
     rank = CONTAINER_RANK
     if name in _INTERACTIVE:
         rank = INTERACTIVE_RANK
@@ -80,7 +77,6 @@ def _tag(tag_name: str) -> Tag:
         is_wrapper=tag_name in _WRAPPERS,
         is_tag_only=name in _TAG_ONLY,
         is_unread=is_unread,
-        is_closed=is_unread or name == "svg",
         holds_nothing=is_unread or name == "svg" or name in _VOID,
     )
 

@@ -63,14 +63,15 @@ def _split_batch(
 ) -> list[TimedEvent]:
     """A batch cut wherever another event happened between two positions."""
     parts: list[tuple[int, list[Position]]] = []
-    for position in sorted(moves.positions, key=lambda p: p.time_offset):
+    in_order = sorted(moves.positions, key=lambda p: p.time_offset)
+    for position in in_order:
         slot = bisect_right(fixed_times, time_ms + position.time_offset)
         if parts and parts[-1][0] == slot:
             parts[-1][1].append(position)
         else:
             parts.append((slot, [position]))
-    if len(parts) <= 1:
-        start = parts[0][1][0].time_offset if parts else 0.0
+    if not parts or (len(parts) == 1 and moves.positions == in_order):
+        start = in_order[0].time_offset if in_order else 0.0
         return [(time_ms + start, event)]
     return [
         (

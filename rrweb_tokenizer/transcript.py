@@ -63,7 +63,7 @@ def entries(
     event_times_ms: Sequence[float] = (),
     full: bool = False,
 ) -> list[Entry]:
-    """All records of a session or window, told in order; see `transcript_parser.parse_ids`.
+    """All records of a session or window, told in order; see `telling.parser.parse_ids`.
 
     Args:
         ids: any ids of the vocabulary.
@@ -117,17 +117,17 @@ def text_lines(
         ids_of: gives the line of ids below each entry, which then stand unfolded.
     """
     shown = [entry for entry in told if ids_of is not None or _is_shown(entry)]
-    runs = list(_runs(shown)) if ids_of is None else [(entry, 1) for entry in shown]
     before_ms: float | None = None
-    for entry, count in runs:
-        if before_ms is not None and entry.elapsed_ms - before_ms >= IDLE_MS:
-            yield f"{'':>9}  ({duration(entry.elapsed_ms - before_ms)} pass)"
-        before_ms = entry.elapsed_ms
-        yield _line(entry, count)
-        for line in entry.outline:
+    for run in _runs(shown) if ids_of is None else ([entry] for entry in shown):
+        first, last = run[0], run[-1]
+        if before_ms is not None and first.elapsed_ms - before_ms >= IDLE_MS:
+            yield f"{'':>9}  ({duration(first.elapsed_ms - before_ms)} pass)"
+        before_ms = last.elapsed_ms
+        yield _line(run)
+        for line in last.outline:
             yield printable(f"{'':>11}{line}")
         if ids_of is not None:
-            yield printable(f"{'':>11}{ids_of(entry.record)}")
+            yield printable(f"{'':>11}{ids_of(last.record)}")
 
 
 def json_entry(entry: Entry, ids: Sequence[int] | None = None) -> dict[str, Any]:
@@ -186,16 +186,16 @@ def _is_shown(entry: Entry) -> bool:
     return not isinstance(record, Keyframe) or record.start <= 1
 
 
-def _runs(shown: list[Entry]) -> Iterator[tuple[Entry, int]]:
-    """Entries with the number of entries each stands for; of moves the last one is told."""
-    place = 0
-    while place < len(shown):
-        entry, count = shown[place], 1
-        while place + count < len(shown) and _joins(entry, shown[place + count]):
-            count += 1
-        is_move = isinstance(entry.record, Event) and entry.record.head in _FOLDED
-        yield (shown[place + count - 1] if is_move else entry), count
-        place += count
+def _runs(shown: list[Entry]) -> Iterator[list[Entry]]:
+    """Entries in runs that are told as one line."""
+    run: list[Entry] = []
+    for entry in shown:
+        if run and not _joins(run[-1], entry):
+            yield run
+            run = []
+        run.append(entry)
+    if run:
+        yield run
 
 
 def _joins(first: Entry, second: Entry) -> bool:
@@ -206,11 +206,16 @@ def _joins(first: Entry, second: Entry) -> bool:
     return first.told == second.told and not first.outline
 
 
-def _line(entry: Entry, count: int) -> str:
-    told = entry.told
-    time = f"{'~' if entry.is_estimate else ''}{clock(entry.elapsed_ms)}"
+def _line(run: list[Entry]) -> str:
+    """A run as a line: when it began, how often, until when; of moves where they ended."""
+    first, last = run[0], run[-1]
+    told = last.told
+    time = f"{'~' if first.is_estimate else ''}{clock(first.elapsed_ms)}"
     head = [part for part in (told.target, told.place) if part]
-    separator = ": " if head and told.details else ""
-    rest = f"{', '.join(head)}{separator}{'; '.join(told.details)}"
-    times = f"  ({count} times)" if count > 1 else ""
-    return printable(f"{time:>9}  {told.action:<13} {rest}{times}".rstrip())
+    # What the last of many moves covered says nothing of the others.
+    is_move = isinstance(last.record, Event) and last.record.head in _FOLDED
+    details = () if is_move and len(run) > 1 else told.details
+    separator = ": " if head and details else ""
+    rest = f"{', '.join(head)}{separator}{'; '.join(details)}"
+    until = f"  ({len(run)} times, until {clock(last.elapsed_ms)})" if len(run) > 1 else ""
+    return printable(f"{time:>9}  {told.action:<13} {rest}{until}".rstrip())

@@ -38,8 +38,10 @@ def is_typed_into(node: Node) -> bool:
         value = str(attributes["contenteditable"])
         if value.strip().lower() not in _NOT_EDITABLE:
             return node.tag_name.lower() not in _FIELD_TAGS
-    if "role" in attributes and str(attributes["role"]).lower() in _FIELD_ROLES:
-        return node.tag_name.lower() not in _FIELD_TAGS
+    if "role" in attributes:  # a list: browsers take the first role that they know
+        roles = str(attributes["role"]).lower().split()
+        if not _FIELD_ROLES.isdisjoint(roles):
+            return node.tag_name.lower() not in _FIELD_TAGS
     names = attributes.get("class")
     return isinstance(names, str) and _has_editor_class(names)
 
@@ -52,7 +54,7 @@ def _has_editor_class(names: str) -> bool:
 
 
 def is_within_typed_text(node: Node, mirror: Mirror) -> bool:
-    """Whether a node stands below an element that is typed into (a textarea too), at any depth.
+    """Whether a node stands below an element that is typed into, a textarea or a blocked one.
 
     All of it is the visitor's then, also a part that cannot be edited, such as the name of a person
     who is mentioned. So is what stands more than 512 levels deep, where browsers end a document:
@@ -62,7 +64,7 @@ def is_within_typed_text(node: Node, mirror: Mirror) -> bool:
     for _ in range(_MAX_LEVELS):
         if parent is None:
             return False
-        if is_typed_into(parent) or parent.tag_name.lower() == "textarea":
+        if parent.need_block or is_typed_into(parent) or parent.tag_name.lower() == "textarea":
             return True
         parent = mirror.parent(parent.id)
     return True

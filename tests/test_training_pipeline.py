@@ -81,6 +81,7 @@ ids = tokenizer("[MI_Click][REF_NEW][TAG_a] cart [MASK]", return_tensors="pt")["
 assert AutoTokenizer.from_pretrained(folder)("cart order")["input_ids"] == tokenizer("cart order")["input_ids"]
 stock, ours = (c.from_pretrained(folder).eval() for c in (AutoModelForMaskedLM, RRWebBertForMaskedLM))
 assert len(tokenizer) == stock.config.vocab_size == 12520
+assert tokenizer.model_max_length == stock.config.max_position_embeddings
 with torch.no_grad():
     torch.testing.assert_close(stock(ids).logits, ours(ids).logits, atol=1e-5, rtol=1e-5)
 print("same logits")

@@ -28,7 +28,6 @@ DECODE_ERRORS: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
 """What decoding hostile JSON raises."""
 
 _MAX_FIELD_BYTES: Final = 4096
-_SPACE: Final = b" \t\r\n"
 _SESSION_ID_FIELDS: Final = (
     "session_id",
     "sessionId",

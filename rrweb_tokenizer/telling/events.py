@@ -180,7 +180,7 @@ def _filled(head: str, fields: Fields) -> Told:
         action = "chooses"
         details.append(f"option {option_phrase(option)} of the list")
     if value is not None and edit != "[ED_CLEARED]":
-        details.append(value_phrase(value))
+        details.append(f"now {value_phrase(value)}")
     if by == "[IN_PROG]":
         details.append(mark(by))
     preposition = {"types": "into ", "deletes": "from ", "replaces": "in ", "chooses": "in "}

@@ -67,14 +67,13 @@ def _targeted(name: str, target: Target, fields: Fields) -> str:
     if name in ("[MUT_ADD]", "[MUT_TEXT]"):
         while (node := fields.take_next(Node)) is not None:
             nodes.append(node)
+    if name == "[MUT_ADD]" and fields.take_next_token("[NT_Document]") is not None:
+        phrase = f"frame in {phrase}"
     value = fields.take_next(Value)
     if value is not None:  # what was typed into the page itself: its class alone is kept
         return f"{phrase} holds {value_phrase(value)}"
     if name == "[MUT_TEXT]":
         texts = [quoted(n.words.text, is_cut=n.words.is_cut) for n in nodes if n.words is not None]
-        typed = fields.take_next(Value)  # what a visitor typed is told by its class and length
-        if typed is not None:
-            return f"{phrase} holds {value_phrase(typed)}"
         return f"{phrase} says {' '.join(texts)}" if texts else f"text of {phrase}"
     if name == "[MUT_ADD]":
         return f"+ {_subtree(nodes)}, in {phrase}"

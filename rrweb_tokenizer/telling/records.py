@@ -1,6 +1,6 @@
 """What ids say, as records: events, keyframes and their fields, each with its span of ids.
 
-`transcript_parser` makes them of ids, `transcript` tells them. Names of tokens stand in them as
+`parser` makes them of ids, `events` tells them. Names of tokens stand in them as
 they are in the vocabulary, brackets included; texts are decoded and safe to print.
 """
 

@@ -223,6 +223,6 @@ def _third(place_bin: int) -> int:
 
 
 def stroke_phrase(stroke: Stroke) -> str:
-    """`down and left 180 px`."""
+    """`down and left about 180 px`."""
     direction = DIRECTIONS[(stroke.direction + 1) // 2 % 8]
-    return f"{direction} {DISTANCES_PX[stroke.distance]} px"
+    return f"{direction} about {DISTANCES_PX[stroke.distance]} px"

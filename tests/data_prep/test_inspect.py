@@ -317,3 +317,11 @@ def test_inspecting_writes_nothing(raw):
     before = {path: path.stat().st_mtime_ns for path in Path(raw.parent).rglob("*")}
     inspect_recordings([raw], options(sample=2))
     assert {path: path.stat().st_mtime_ns for path in Path(raw.parent).rglob("*")} == before
+
+
+def test_a_folder_without_a_usable_session_is_an_error(tmp_path, capsys):
+    (tmp_path / "junk.json").write_text("junk")
+    assert main(["inspect", str(tmp_path), "--num_proc=1"]) == 1
+    printed = capsys.readouterr()
+    assert "1 files listed = 0 accepted + 1 rejected" in printed.out
+    assert "no session that could be used" in printed.err

@@ -32,6 +32,10 @@ def _deep_texts(levels, number):
     ]
 
 
+def _options(number):
+    return [_add(element(100 + n, "option", value=f"v{n}"), 99) for n in range(number)]
+
+
 def _removes(number):
     return [{"id": 100 + n, "parentId": 10} for n in range(number)]
 
@@ -67,6 +71,33 @@ SIZES = {
         change(
             2, 1, positions=[{"x": n, "y": n, "id": n, "timeOffset": -n} for n in range(100_000)]
         )
+    ],
+    "100,000 turns in a batch": [
+        change(
+            2,
+            1,
+            positions=[
+                {"x": n % 2 * 9 + n % 7, "y": 0, "id": 11, "timeOffset": n - 100_000}
+                for n in range(100_000)
+            ],
+        )
+    ],
+    "200 class names of 4,000 digits": [
+        change(
+            2 + n,
+            0,
+            attributes=[{"id": 11, "attributes": {"class": f"css-{n}{'1' * 4_000}!"}}],
+        )
+        for n in range(200)
+    ],
+    "20,000 choices of 20,000 options": [
+        change(2, 0, adds=[_add(element(99, "select"), 10), *_options(20_000)]),
+        *(change(3 + n, 5, id=99, text=f"{n}", isChecked=False) for n in range(20_000)),
+    ],
+    "3,000 mentions of 13 elements beside 20,000 empty ones": [
+        change(2, 0, adds=_siblings(20_000, lambda _: None)),
+        change(3, 0, adds=[_add(element(n, "b"), 10, 100) for n in range(30, 43)]),
+        *(click(4 + n, (10, *range(30, 43))[n % 14]) for n in range(3_000)),
     ],
     "20,000 attributes of a node": [
         change(

@@ -1,10 +1,14 @@
+from itertools import islice
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rrweb_events import change, element, node, page, text, typed
 
-from rrweb_tokenizer.incremental import MutationData
-from rrweb_tokenizer.mirror import Mirror, walk
+from rrweb_tokenizer.incremental import AddedNode, MutationData, Node, RemovedNode
+from rrweb_tokenizer.mirror import Mirror
+from rrweb_tokenizer.trees import copy_tree, walk
 
 
 def mirror_of(*body) -> Mirror:
@@ -296,3 +300,75 @@ def test_after_any_changes_the_index_is_the_tree(steps) -> None:
     assert all(mirror.get(node_id) is inner for node_id, inner in in_tree.items())
     for inner in in_tree.values():
         assert all(mirror.parent(child.id) is inner for child in inner.child_nodes)
+
+
+def test_a_node_without_a_place_cannot_be_put_below_itself() -> None:
+    mirror = mirror_of(element(10, "p"))
+    placeless = element(20, "div", element(21, "div"))
+    mutate(mirror, adds=[{"parentId": 4, "nextId": -1, "node": placeless}])
+    mutate(mirror, adds=[{"parentId": 21, "previousId": 20, "node": element(22, "b")}])
+    assert mirror.parent(20) is None
+    assert mirror.depth(22) == 2
+
+
+@pytest.mark.parametrize("taken_id", [1, 4, 50])
+def test_an_id_of_what_a_document_stands_in_is_left_out_of_it(taken_id) -> None:
+    mirror = mirror_of(element(10, "iframe"))
+    body = element(51, "html", element(taken_id, "p", element(52, "b")), element(53, "i"))
+    frame = {"type": 0, "id": 50, "childNodes": [body]}
+    mutate(mirror, adds=[{"parentId": 10, "nextId": None, "node": frame}])
+    assert below(mirror, 51) == [53]
+    assert mirror.parent(53) is mirror.get(51)
+    assert mirror.get(4).tag_name == "body"
+
+
+node_ids = st.integers(-1, 12)
+trees = st.recursive(
+    st.builds(
+        Node,
+        type=st.sampled_from((0, 2, 2, 2, 3, 5)),
+        id=node_ids,
+        tag_name=st.sampled_from(("div", "iframe", "style", "textarea", "html")),
+    ),
+    lambda inner: st.builds(
+        Node,
+        type=st.sampled_from((0, 2, 2)),
+        id=node_ids,
+        tag_name=st.sampled_from(("div", "iframe", "style", "textarea", "html")),
+        child_nodes=st.lists(inner, max_size=3),
+    ),
+    max_leaves=5,
+)
+hostile_mutations = st.builds(
+    MutationData,
+    adds=st.lists(
+        st.builds(
+            AddedNode,
+            parent_id=node_ids,
+            node=trees,
+            next_id=st.none() | node_ids,
+            previous_id=st.none() | node_ids,
+        ),
+        max_size=4,
+    ),
+    removes=st.lists(
+        st.builds(RemovedNode, id=st.integers(2, 12), parent_id=st.none() | node_ids), max_size=2
+    ),
+)
+
+
+@given(st.lists(trees, max_size=3), st.lists(hostile_mutations, max_size=5))
+def test_whatever_ids_say_the_document_stays_a_tree_that_is_known(children, mutations) -> None:
+    mirror = Mirror()
+    mirror.reset(Node(type=0, id=1, child_nodes=[copy_tree(child) for child in children]))
+    for mutation in mutations:
+        adds = [replace(added, node=copy_tree(added.node)) for added in mutation.adds]
+        mirror.apply(replace(mutation, adds=adds))
+        if mirror.get(1) is not mirror.document:
+            return  # an id of the document's own stood for another node, which took its place
+        in_tree = [inner for inner, _ in islice(walk(mirror.document), 1_000)]
+        assert len({id(inner) for inner in in_tree}) == len(in_tree)
+        assert all(mirror.get(inner.id) is inner for inner in in_tree)
+        for inner in in_tree:
+            assert all(mirror.parent(child.id) is inner for child in inner.child_nodes)
+            assert mirror.depth(inner.id) < 1_000

@@ -237,6 +237,7 @@ EDITABLE = {
     "role=textbox": {"role": "textbox"},
     "role=searchbox": {"role": "searchbox"},
     "role=spinbutton": {"role": "spinbutton"},
+    "several roles": {"role": "presentation textbox"},
     "Monaco": {"class": "editor monaco-editor vs-dark"},
     "CodeMirror 5": {"class": "CodeMirror cm-s-default"},
     "Ace": {"class": "ace_editor ace-tm"},

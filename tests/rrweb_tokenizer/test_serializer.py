@@ -415,3 +415,77 @@ def test_a_page_whose_document_has_another_number_is_no_frame() -> None:
     _, events = encode(meta(0), moved, change(9, 3, id=5_000, x=0, y=900))
     assert "[IFRAME_DOC]" not in events[1]
     assert events[2][2] == "[REF_DOC]"
+
+
+def test_comments_and_code_that_change_or_are_selected_are_not_text() -> None:
+    comment = {"type": 5, "id": 21, "textContent": "old"}
+    body = element(20, "div", comment, element(22, "style", text(23, "p { margin: 0 }")))
+    texts = [{"id": 21, "value": "secret note"}, {"id": 20, "value": "no text node"}]
+    selected = {"start": 23, "startOffset": 0, "end": 23, "endOffset": 1}
+    _, events = encode(
+        meta(0), snapshot(1, body), change(2, 0, texts=texts), change(3, 14, ranges=[selected])
+    )
+    assert events[2] == ["[IS_Mutation]", "[DT_1]"]
+    assert events[3][2:] == ["[N_1]", "[REF_NEW]", "[NT_Text]", "[DEPTH_4-7]", "[NTH_0]", "[N_1]"]
+
+
+def test_what_is_added_to_a_blocked_element_is_not_read() -> None:
+    blocked = element(20, "div") | {"needBlock": True}
+    adds = [
+        {"parentId": 20, "nextId": None, "node": element(21, "p", text(22, "private words"))},
+        {"parentId": 20, "nextId": None, "node": text(23, "private text")},
+    ]
+    _, events = encode(meta(0), snapshot(1, blocked), change(2, 0, adds=adds), click(3, 21))
+    words = {word for event in events for word in event}
+    assert words.isdisjoint(("private", "words", "text"))
+
+
+def test_a_chain_of_wrappers_ends_at_a_shadow_root() -> None:
+    inner = element(22, "div", element(23, "div", element(24, "p", text(25, "within"))))
+    host = element(20, "div", element(21, "div", inner | {"isShadow": True}))
+    _, events = encode(meta(0), snapshot(1, host))
+    place = events[1].index("[SHADOW_ROOT]")
+    assert events[1][place - 2 :] == [
+        *("[TAG_div]", "[TAG_div]", "[SHADOW_ROOT]", "[WRAPPED]", "[TAG_p]", "within")
+    ]
+
+
+def test_unknown_targets_of_joined_repeats_are_counted_too() -> None:
+    frames = [
+        change(10 + i, 0, attributes=[{"id": 99, "attributes": {"style": "left: 0"}}])
+        for i in range(3)
+    ]
+    session, _ = encode(meta(0), snapshot(1, BUY), *frames)
+    assert session.counts["unknown targets"] == 3
+
+
+words_or_nothing = st.text("ab ", max_size=40)
+
+
+@given(
+    hrefs=st.lists(words_or_nothing, min_size=1, max_size=12),
+    label=st.text("abc ", min_size=1, max_size=60),
+)
+def test_no_chapter_is_longer_than_512_ids_however_long_its_targets_are(hrefs, label) -> None:
+    """Mutations told of many targets with as much to say as a target can have."""
+    names = "aria-label name placeholder data-testid href id title alt".split()
+    links = [
+        element(
+            100 + n,
+            "a",
+            text(200 + n, label * 9),
+            type="text",
+            role="button",
+            **{name: f"http://{'h.' * 9}x/{'/'.join(href * 5)}?{href}=1#{href}" for name in names},
+        )
+        for n, href in enumerate(hrefs)
+    ]
+    changed = [
+        {"id": 100 + n, "attributes": {"hidden": str(n % 2), "title": label}}
+        for n in range(len(hrefs))
+    ]
+    events = [change(10 + n, 0, attributes=changed) for n in range(6)]
+    session, _ = encode(meta(0, f"http://{'h.' * 40}/{'p/' * 40}"), snapshot(1, *links), *events)
+    ends = [*session.keyframes.tolist(), len(session.ids)]
+    assert max(b - a for a, b in itertools.pairwise(ends)) <= MAX_CHAPTER_IDS
+    assert not {int(session.ids[start]) for start in session.event_starts} & KEYS
