@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - stays open until the end
         return 1
     except KeyboardInterrupt:
-        print("interrupted; the same command starts again", file=sys.stderr)
+        print("interrupted; the same command goes on, or starts again", file=sys.stderr)
         return 130
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from data_prep.corpus import WINDOW_IDS
 from data_prep.files import sync_folder
-from data_prep.ledger import FileOutcome, Ledger, SessionOutcome
+from data_prep.ledger import FileOutcome, Ledger, session_outcome
 from data_prep.near_duplicates import NearDuplicate, find_near_duplicates
 from data_prep.shards import SPLITS, SessionRow, SplitSummary, SplitTable, write_split
 
@@ -85,10 +85,9 @@ def _ledger_without(ledger: Ledger, found: Sequence[NearDuplicate]) -> Ledger:
 
 def _outcome_without(row: dict[str, Any], reasons: Mapping[str, str]) -> FileOutcome:
     del row["status"]
-    sessions = [
-        SessionOutcome(**{**session, "notes": tuple(session["notes"])})
-        for session in row.pop("sessions")
-    ]
+    sessions = [session_outcome(session) for session in row.pop("sessions")]
     more = [reasons[session.session_id] for session in sessions if session.session_id in reasons]
     kept = tuple(session for session in sessions if session.session_id not in reasons)
+    if more:
+        row["stamp"] = ""
     return FileOutcome(**{**row, "reasons": (*row["reasons"], *more)}, sessions=kept)

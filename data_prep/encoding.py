@@ -6,7 +6,7 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from rrweb_tokenizer import EncodedSession
 
 __all__ = [
-    "EncodedFile",
+    "EncodedSource",
     "EncoderFactory",
     "EncodingOptions",
     "SessionEncoder",
+    "encode_session",
     "encode_source",
     "file_sha256",
     "group_of_session",
@@ -75,14 +76,12 @@ class EncodingOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EncodedFile:
-    """What came out of one file."""
+class EncodedSource:
+    """What came out of one file, but for its sessions."""
 
-    source: Source
     sha256: str
     """Hash of the file as it lies on the disk; empty where it could not be read."""
 
-    sessions: tuple[tuple[SessionRow, SessionOutcome], ...]
     reasons: tuple[str, ...]
     """Why the file, or sessions of it, were rejected."""
 
@@ -164,48 +163,49 @@ def tokenizer_code_hash() -> str:
     return digest.hexdigest()
 
 
-def encode_source(source: Source, encoder: SessionEncoder, options: EncodingOptions) -> EncodedFile:
+def encode_source(
+    source: Source,
+    encoder: SessionEncoder,
+    options: EncodingOptions,
+    accept: Callable[[SessionRow, SessionOutcome], None],
+) -> EncodedSource:
     """Read, decode and encode all sessions of one file; bad content becomes a reason.
+
+    One session is held at a time.
+
+    Args:
+        source: The file.
+        encoder: The tokenizer.
+        options: Grouping, fractions and limits.
+        accept: Takes each session, in the order of the file.
 
     Raises:
         DataError: A remote place cannot be reached.
     """
+    reasons: list[str] = []
+    sha256, num_retries = "", 0
     try:
         with at_hand(source, options.limits) as (path, num_retries):
-            encoded = _encode_file(path, source, encoder, options)
-            return replace(encoded, num_retries=num_retries)
+            for session in read_sessions(
+                path, options.limits, source_id=source.source_id, reader=options.reader
+            ):
+                encoded = encode_session(session, source, encoder, options)
+                if isinstance(encoded, str):
+                    reasons.append(encoded)
+                else:
+                    accept(*encoded)
+            sha256 = _sha256_of(path, options.limits)
     except UnreadableError as error:
-        return EncodedFile(source=source, sha256="", sessions=(), reasons=(error.reason,))
+        reasons.append(error.reason)
+    return EncodedSource(sha256=sha256, reasons=tuple(reasons), num_retries=num_retries)
 
 
-def _encode_file(
-    path: Path, source: Source, encoder: SessionEncoder, options: EncodingOptions
-) -> EncodedFile:
-    sessions: list[tuple[SessionRow, SessionOutcome]] = []
-    reasons: list[str] = []
-    found = read_sessions(path, options.limits, source_id=source.source_id, reader=options.reader)
-    for session in found:
-        if isinstance(session, Rejected):
-            where = f" (at {session.where})" if session.where else ""
-            reasons.append(session.reason + where)
-            continue
-        encoded = _encode(session, source, encoder, options)
-        if isinstance(encoded, str):
-            reasons.append(encoded)
-        else:
-            sessions.append(encoded)
-    return EncodedFile(
-        source=source,
-        sha256=_sha256_of(path, options.limits),
-        sessions=tuple(sessions),
-        reasons=tuple(reasons),
-    )
-
-
-def _encode(
-    session: Session, source: Source, encoder: SessionEncoder, options: EncodingOptions
+def encode_session(
+    session: Session | Rejected, source: Source, encoder: SessionEncoder, options: EncodingOptions
 ) -> tuple[SessionRow, SessionOutcome] | str:
     """Return a session's row and what to note of it, or why it is rejected."""
+    if isinstance(session, Rejected):
+        return session.reason + (f" (at {session.where})" if session.where else "")
     decoded = decode_events(session.parts)
     if not decoded.events:
         # The parser's message may quote the file, and the ledger must not.

@@ -5,9 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["put_in_place", "sha256_of", "sync_file", "sync_folder", "write_text_atomically"]
+__all__ = [
+    "finish_replacing",
+    "put_in_place",
+    "sha256_of",
+    "sync_file",
+    "sync_folder",
+    "write_text_atomically",
+]
 
 
 def sync_file(path: Path) -> None:
@@ -43,13 +51,29 @@ def write_text_atomically(path: Path, text: str) -> None:
 def put_in_place(made: Path, place: Path) -> None:
     """Give a complete folder its name; what had the name before is removed only afterwards.
 
-    A crash in between leaves the old folder as `.NAME.old` and the new one under its first name.
+    A crash in between leaves the old folder as `.NAME.old` and the new one under its first name;
+    `finish_replacing` then does what is left to do.
     """
     sync_folder(made)
-    old = place.with_name(f".{place.name}.old")
+    old = _old_of(place)
     shutil.rmtree(old, ignore_errors=True)
     if place.exists():
         place.replace(old)
     made.replace(place)
     sync_folder(place.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def finish_replacing(made: Path, place: Path, *, is_complete: Callable[[Path], bool]) -> None:
+    """Do what a crash within `put_in_place` left undone: a folder that was there is never lost."""
+    old = _old_of(place)
+    if not old.exists():
+        return
+    if not place.exists():
+        (made if is_complete(made) else old).replace(place)
+        sync_folder(place.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _old_of(place: Path) -> Path:
+    return place.with_name(f".{place.name}.old")

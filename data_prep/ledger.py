@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from data_prep.files import sync_file
 
-__all__ = ["FileOutcome", "Ledger", "SessionOutcome"]
+__all__ = ["FileOutcome", "Ledger", "SessionOutcome", "session_outcome"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +46,19 @@ class FileOutcome:
     reasons: tuple[str, ...] = ()
     """Why the file, or sessions of it, were rejected."""
 
+    stamp: str = ""
+    """By which a later preparation knows the file again and need not tokenise it: see
+    `parts.source_key`. Empty where sessions of it were left out for the sake of others."""
+
     @property
     def is_accepted(self) -> bool:
         """Whether at least one session came out of it."""
         return bool(self.sessions)
+
+
+def session_outcome(row: Mapping[str, Any]) -> SessionOutcome:
+    """Return a session's outcome from its members in a ledger line."""
+    return SessionOutcome(**{**row, "notes": tuple(row["notes"])})
 
 
 @dataclass(slots=True, kw_only=True)

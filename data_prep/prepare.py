@@ -1,8 +1,10 @@
 """Recordings -> a corpus folder, once: read, encode, split, write, and account for every file.
 
-The output is written to a folder beside it and renamed when complete, so it is either whole or not
-there. Its bytes follow from the inputs, the tokenizer and the options, not from the number of
-processes.
+Files are encoded into sealed parts beside the output first (module `parts`), in any order; then the
+parts are put together in the order of the manifest (module `merging`), beside the output again, and
+renamed when complete. So the output is whole or not there, what an interrupted run has encoded is
+not encoded again, nor is what an earlier corpus in the output holds (module `earlier`). The bytes
+follow from the inputs, the tokenizer and the options alone.
 """
 
 from __future__ import annotations
@@ -12,8 +14,8 @@ import json
 import os
 import re
 import shutil
-from collections import Counter
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -22,7 +24,7 @@ from typing import Any, Final
 from filelock import FileLock
 
 from data_prep.corpus import (
-    WINDOW_IDS,
+    FORMAT_VERSION,
     Identity,
     PreparedCorpus,
     inputs_hash,
@@ -31,8 +33,8 @@ from data_prep.corpus import (
     write_corpus,
 )
 from data_prep.dropping import count_windows, drop_near_duplicates
+from data_prep.earlier import EarlierCorpus
 from data_prep.encoding import (
-    EncodedFile,
     EncoderFactory,
     EncodingOptions,
     SessionEncoder,
@@ -43,16 +45,17 @@ from data_prep.encoding import (
     tokenizer_hashes,
 )
 from data_prep.errors import DataError
-from data_prep.files import put_in_place, sha256_of
+from data_prep.files import finish_replacing, put_in_place, sha256_of
 from data_prep.grouping import Grouping, MissingGroup, cached_grouping
-from data_prep.ledger import FileOutcome, Ledger
+from data_prep.ledger import Ledger
 from data_prep.limits import DEFAULT_LIMITS, Limits
 from data_prep.manifest import LEDGER_FILE, Manifest, list_sources
-from data_prep.pool import encode_sources, processes_for
+from data_prep.merging import Merge
+from data_prep.parts import PartFolder, source_key
+from data_prep.pool import encode_parts, processes_for
 from data_prep.progress import Progress
 from data_prep.readers import reader_of
 from data_prep.remote import is_remote, shown
-from data_prep.shards import SPLITS, SplitWriter
 from data_prep.splits import check_not_empty
 from data_prep.summary import summary_of
 
@@ -107,7 +110,7 @@ class PrepareOptions:
     """Processes; where not given, as many as there are cores and work for them."""
 
     overwrite: bool = False
-    """Replace a corpus of another fingerprint."""
+    """Replace a corpus of another fingerprint; what of it still holds is not encoded again."""
 
     max_shard_bytes: int = 512 << 20
     """A new file of a split is begun after this many bytes of ids."""
@@ -164,8 +167,13 @@ def prepare(
     *,
     encoder_factory: EncoderFactory | None = None,
     report: Callable[[str], None] = print,
+    work_name: str | None = None,
+    earlier: Path | None = None,
 ) -> PreparedCorpus:
     """Prepare recordings into a corpus folder, or reuse the folder where it already holds them.
+
+    What an interrupted call has encoded is not encoded again, and neither is what the folder holds
+    already, where files were added since. Files are the same where name, size and time are.
 
     Args:
         inputs: Folders (recursively), files, and addresses as "s3://bucket/prefix".
@@ -173,6 +181,8 @@ def prepare(
         options: See `PrepareOptions`.
         encoder_factory: Makes the tokenizer, in each process; must pickle.
         report: Takes each message for the user.
+        work_name: Names lock and parts, beside the output; as the output where not given.
+        earlier: A corpus whose sessions may be taken; the one in the output where not given.
 
     Raises:
         DataError: Nothing to prepare, an empty split, or an output that is something else.
@@ -188,17 +198,21 @@ def prepare(
     tokenizer = tokenizer_hashes(encoder) | {"code": tokenizer_code_hash()}
     tokenizer |= recogniser_hash(options.recogniser)
     output.parent.mkdir(parents=True, exist_ok=True)
+    work_name = work_name or output.name
     # Several processes may want the same corpus at once: one prepares it, the others open it.
-    with FileLock(output.parent / f".{output.name}.lock"):
+    with FileLock(output.parent / f".{work_name}.lock"):
+        parts_dir = output.with_name(f".{work_name}.parts")
+        finish_replacing(_partial_of(output), output, is_complete=is_corpus)
         existing = _reusable(output, manifest, tokenizer, options)
         if existing is not None:
+            shutil.rmtree(parts_dir, ignore_errors=True)
             report(f"{output} already holds these recordings; it is used as it is")
             return existing
         if manifest.skipped:
             skipped = ", ".join(f"{number} {what}" for what, number in manifest.skipped.items())
             report(f"not looked at: {skipped}")
         job = _Preparation(manifest, output, options, tokenizer, report)
-        return job.run(encoder, factory)
+        return job.run(encoder, factory, parts_dir, earlier or output)
 
 
 def open_or_prepare(
@@ -224,23 +238,28 @@ def open_or_prepare(
     if isinstance(data_dir, Path) and is_corpus(data_dir):
         return open_corpus(data_dir)
     manifest = list_sources([data_dir])
-    key = json.dumps(
-        [
-            data_dir if isinstance(data_dir, str) else os.path.realpath(data_dir),
-            manifest.quick_hash(),
-            tokenizer_code_hash(),
-            options.tokenizer_name_or_path,
-            recogniser_hash(options.recogniser),
-            options.deciding(),
-        ]
-    )
+    key = [
+        data_dir if isinstance(data_dir, str) else os.path.realpath(data_dir),
+        tokenizer_code_hash(),
+        options.tokenizer_name_or_path,
+        recogniser_hash(options.recogniser),
+        options.deciding(),
+    ]
     place = PurePosixPath(shown(data_dir)) if isinstance(data_dir, str) else data_dir.absolute()
-    stem = _UNSAFE.sub("_", place.name) or "corpus"
-    name = f"{stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-    output = (cache_dir or default_cache_dir()) / "corpora" / name
+    # Of one folder in different states, names begin alike: one state's sessions serve the next.
+    stem = f"{_UNSAFE.sub('_', place.name) or 'corpus'}-{_digest_of(key)}"
+    output = (cache_dir or default_cache_dir()) / "corpora" / f"{stem}-{manifest.quick_hash()[:8]}"
     if not is_corpus(output):
         report(f"preparing {shown(str(data_dir))} once, into {output}")
-    return prepare([data_dir], output, options, encoder_factory=encoder_factory, report=report)
+    return prepare(
+        [data_dir],
+        output,
+        options,
+        encoder_factory=encoder_factory,
+        report=report,
+        work_name=stem,
+        earlier=_newest_corpus(output.parent, stem),
+    )
 
 
 def default_cache_dir() -> Path:
@@ -250,7 +269,7 @@ def default_cache_dir() -> Path:
 
 
 class _Preparation:
-    """One run over all files: the state that lives while the output grows."""
+    """One run over all files."""
 
     def __init__(
         self,
@@ -263,53 +282,72 @@ class _Preparation:
         self._manifest, self._output, self._options = manifest, output, options
         self._tokenizer, self._report = tokenizer, report
         self._partial = _partial_of(output)
-        self._file_hashes: list[str] = []
-        self._first_with: dict[str, str] = {}
-        self._groups: set[str] = set()
-        self._num_retries = 0
-        self._num_windows = Counter(dict.fromkeys(SPLITS, 0))
 
-    def run(self, encoder: SessionEncoder, factory: EncoderFactory) -> PreparedCorpus:
-        """Write the corpus beside its place and put it there; leave nothing behind on failure."""
-        # What an interrupted run left is not continued: it may lack its last batch.
+    def run(
+        self, encoder: SessionEncoder, factory: EncoderFactory, parts_dir: Path, earlier_dir: Path
+    ) -> PreparedCorpus:
+        """Encode what no store holds, write the corpus beside its place, and put it there."""
+        began = time.monotonic()
         shutil.rmtree(self._partial, ignore_errors=True)
+        key = [FORMAT_VERSION, self._tokenizer, self._options.deciding()]
+        parts = PartFolder(parts_dir, _digest_of(key), self._report)
+        num_found = len(parts)
+        earlier = EarlierCorpus(self._earlier(earlier_dir), self._report)
+        num_bytes = self._encode_missing(encoder, factory, parts, earlier)
         self._partial.mkdir()
-        options = self._options
-        progress = Progress(
-            len(self._manifest.sources), self._manifest.num_bytes, is_shown=options.show_progress
-        )
-        ledger = Ledger(path=self._partial / LEDGER_FILE, num_listed=len(self._manifest.sources))
-        writers = {
-            split: SplitWriter(self._partial, split, max_shard_bytes=options.max_shard_bytes)
-            for split in SPLITS
-        }
-        is_complete = False
+        options, sources = self._options, self._manifest.sources
         try:
-            self._encode_all(encoder, factory, writers, ledger, progress)
-            progress.close()
-            corpus, ledger = self._finish(writers, ledger)
-            is_complete = True
+            with Merge(
+                self._partial, len(sources), max_shard_bytes=options.max_shard_bytes
+            ) as merge:
+                merge.add_all(sources, [parts, earlier])
+                corpus, ledger = self._finish(merge)
+        except DataError:
+            # The recordings are at fault, and other ones or other options are what comes next.
+            if num_found == 0:
+                parts.remove()
+            raise
         finally:
-            if not is_complete:
-                progress.close()
-                ledger.abort()
-                for writer in writers.values():
-                    writer.abort()
-                shutil.rmtree(self._partial, ignore_errors=True)
-        if self._num_retries:
-            self._report(f"{self._num_retries:,} transfers broke and were tried again")
-        self._report(summary_of(corpus, ledger, self._manifest.num_bytes, progress.seconds))
+            shutil.rmtree(self._partial, ignore_errors=True)
+        parts.remove()
+        self._report(summary_of(corpus, ledger, num_bytes, time.monotonic() - began))
         return corpus
 
-    def _encode_all(
+    def _earlier(self, folder: Path) -> PreparedCorpus | None:
+        """Return the corpus in a folder where its sessions are as this run would make them."""
+        if not is_corpus(folder):
+            return None
+        try:
+            corpus = open_corpus(folder)
+        except DataError:
+            return None
+        wanted = Identity(
+            inputs=corpus.identity.inputs,
+            tokenizer=self._tokenizer,
+            options=self._options.deciding(),
+        )
+        return None if wanted.differences(corpus.identity) else corpus
+
+    def _encode_missing(
         self,
         encoder: SessionEncoder,
         factory: EncoderFactory,
-        writers: dict[str, SplitWriter],
-        ledger: Ledger,
-        progress: Progress,
-    ) -> None:
+        parts: PartFolder,
+        earlier: EarlierCorpus,
+    ) -> int:
+        """Encode the files that no store holds, and return the number of their bytes."""
         options, sources = self._options, self._manifest.sources
+        missing = [
+            source
+            for source, key in zip(sources, map(source_key, sources), strict=True)
+            if key not in parts and key not in earlier
+        ]
+        num_bytes = sum(source.num_bytes for source in missing)
+        if len(missing) < len(sources):
+            self._report(
+                f"{len(sources) - len(missing):,} of {len(sources):,} files are encoded already; "
+                f"{len(missing):,} are left"
+            )
         encoding = EncodingOptions(
             grouping=options.grouping(),
             test_fraction=options.test_fraction,
@@ -318,57 +356,40 @@ class _Preparation:
             limits=options.limits,
             reader=options.reader,
         )
-        num_proc = processes_for(options.num_proc, self._manifest.num_bytes)
-        for encoded in encode_sources(sources, encoder, factory, encoding, num_proc):
-            self._num_retries += encoded.num_retries
-            ledger.record(self._accept(encoded, writers))
-            progress.advance(encoded.source.num_bytes)
+        num_proc = processes_for(options.num_proc, num_bytes)
+        progress = Progress(len(missing), num_bytes, is_shown=options.show_progress)
+        num_retries = 0
+        try:
+            for part in encode_parts(missing, encoder, factory, encoding, parts.folder, num_proc):
+                parts.add(part.name)
+                num_retries += part.num_retries
+                progress.advance(part.num_bytes, part.num_files)
+        finally:
+            progress.close()
+        if num_retries:
+            self._report(f"{num_retries:,} transfers broke and were tried again")
+        return num_bytes
 
-    def _accept(self, encoded: EncodedFile, writers: dict[str, SplitWriter]) -> FileOutcome:
-        """Write a file's sessions, but those whose content came before: they would leak."""
-        source = encoded.source
-        reasons, outcomes = list(encoded.reasons), []
-        for row, outcome in encoded.sessions:
-            first = self._first_with.setdefault(row.sha256, row.session_id)
-            if first != row.session_id:
-                reasons.append(f"same content as another session ({first})")
-                continue
-            writers[row.split].append(row)
-            outcomes.append(outcome)
-            self._groups.add(row.group)
-            self._num_windows[row.split] += -(-len(row.ids) // WINDOW_IDS)
-        self._file_hashes.append(encoded.sha256)
-        return FileOutcome(
-            file=source.relative,
-            num_bytes=source.num_bytes,
-            sha256=encoded.sha256,
-            sessions=tuple(outcomes),
-            reasons=tuple(reasons),
-        )
-
-    def _finish(
-        self, writers: dict[str, SplitWriter], ledger: Ledger
-    ) -> tuple[PreparedCorpus, Ledger]:
+    def _finish(self, merge: Merge) -> tuple[PreparedCorpus, Ledger]:
         options = self._options
-        ledger.close()
-        splits = {split: writer.close() for split, writer in writers.items()}
+        splits, ledger, num_windows = merge.finish(), merge.ledger, merge.num_windows
         if options.drop_near_duplicates:
             splits, ledger = drop_near_duplicates(
                 self._partial, splits, ledger, max_shard_bytes=options.max_shard_bytes
             )
-            self._num_windows = count_windows(self._partial)
+            num_windows = count_windows(self._partial)
         num_sessions = {split: summary.num_sessions for split, summary in splits.items()}
         if not any(num_sessions.values()):
             raise DataError(_nothing_accepted(ledger))
         check_not_empty(
             num_sessions,
-            len(self._groups),
+            len(merge.groups),
             group_by=options.group_by,
             test_fraction=options.test_fraction,
             validation_fraction=options.validation_fraction,
         )
         identity = Identity(
-            inputs=_inputs_hash(self._manifest, self._file_hashes),
+            inputs=_inputs_hash(self._manifest, merge.file_hashes),
             tokenizer=self._tokenizer,
             options=options.deciding(),
         )
@@ -378,7 +399,7 @@ class _Preparation:
             identity=identity,
             quick_inputs=self._manifest.quick_hash(),
             splits=splits,
-            num_windows=dict(self._num_windows),
+            num_windows=dict(num_windows),
             num_listed=ledger.num_listed,
             num_accepted=ledger.num_accepted,
             num_rejected=ledger.num_rejected,
@@ -402,19 +423,57 @@ def _reusable(
     if options.overwrite:
         return None
     corpus = open_corpus(output)
-    inputs = corpus.identity.inputs
-    if corpus.quick_inputs != manifest.quick_hash():
-        inputs = _inputs_hash(
-            manifest, [file_sha256(source, options.limits) for source in manifest.sources]
-        )
-    wanted = Identity(inputs=inputs, tokenizer=tokenizer, options=options.deciding())
+    wanted = Identity(
+        inputs=corpus.identity.inputs, tokenizer=tokenizer, options=options.deciding()
+    )
     differences = wanted.differences(corpus.identity)
     if not differences:
-        return corpus
+        if corpus.quick_inputs == manifest.quick_hash() or _holds_all(corpus, manifest, options):
+            return corpus
+        if _is_grown(corpus, manifest):
+            return None
+        differences = ["inputs"]
     raise DataError(
         f"{output} holds another corpus (different: {', '.join(differences)}); "
         "choose another --output, or replace it with --overwrite"
     )
+
+
+def _holds_all(corpus: PreparedCorpus, manifest: Manifest, options: PrepareOptions) -> bool:
+    """Tell whether the files are those of the corpus by their contents, whatever their times."""
+    names = [(source.relative, source.num_bytes) for source in manifest.sources]
+    if names != [(row["file"], row["num_bytes"]) for row in _ledger_rows(corpus)]:
+        return False  # told without reading any
+    hashes = [file_sha256(source, options.limits) for source in manifest.sources]
+    return _inputs_hash(manifest, hashes) == corpus.identity.inputs
+
+
+def _is_grown(corpus: PreparedCorpus, manifest: Manifest) -> bool:
+    """Tell whether the files are those of the corpus, by name and size, and further ones."""
+    listed = {(source.relative, source.num_bytes) for source in manifest.sources}
+    is_held = all((row["file"], row["num_bytes"]) in listed for row in _ledger_rows(corpus))
+    return is_held and len(manifest.sources) > corpus.num_listed
+
+
+def _ledger_rows(corpus: PreparedCorpus) -> Iterator[dict[str, Any]]:
+    try:
+        with (corpus.path / LEDGER_FILE).open("rb") as lines:
+            yield from map(json.loads, lines)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{corpus.path / LEDGER_FILE} is missing or damaged ({type(error).__name__}); prepare "
+            "the corpus again with --overwrite"
+        ) from None
+
+
+def _newest_corpus(folder: Path, stem: str) -> Path | None:
+    """Return the corpus that was made last of those whose names begin with a stem."""
+    found = [path for path in folder.glob(f"{stem}-*") if is_corpus(path)]
+    return max(found, key=lambda path: (path.stat().st_mtime_ns, path.name), default=None)
+
+
+def _digest_of(key: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _partial_of(output: Path) -> Path:

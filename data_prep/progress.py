@@ -56,9 +56,9 @@ class Progress:
         """Seconds since the start."""
         return time.monotonic() - self._began
 
-    def advance(self, num_bytes: int) -> None:
-        """Count one more file."""
-        self._done_files += 1
+    def advance(self, num_bytes: int, num_files: int = 1) -> None:
+        """Count further files, by default one."""
+        self._done_files += num_files
         self._done_bytes += num_bytes
         if self._bar is not None:
             self._bar.set_postfix_str(f"{self._done_files}/{self._num_files} files", refresh=False)

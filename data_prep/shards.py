@@ -39,10 +39,12 @@ __all__ = [
     "SPLITS",
     "STATE_FILE",
     "SessionRow",
+    "SessionTable",
     "ShardFile",
     "SplitSummary",
     "SplitTable",
     "SplitWriter",
+    "batch_of",
     "dataset_state",
     "write_split",
 ]
@@ -137,7 +139,7 @@ class SplitWriter:
             self._sink = pa.OSFile(str(self._temporary), "wb")
             self._stream = pa.ipc.new_stream(self._sink, SCHEMA)
             self._shard_bytes = 0
-        self._stream.write_batch(_batch_of(self._rows))
+        self._stream.write_batch(batch_of(self._rows))
         self._shard_bytes += 2 * self._num_pending_ids
         self._rows, self._num_pending_ids = [], 0
         if self._shard_bytes >= self._max_shard_bytes:
@@ -215,40 +217,24 @@ class _Chunk(NamedTuple):
     keyframes: npt.NDArray[np.uint32]
 
 
-class SplitTable:
-    """The sessions of one split, memory-mapped: opening reads no ids, and a slice copies none.
+class SessionTable:
+    """Sessions in Arrow files, memory-mapped: opening reads no ids, and a slice copies none."""
 
-    Pickles as its path, so that a loader worker opens the files itself.
-    """
+    def __init__(self, paths: Iterable[Path]) -> None:
+        """Map the files.
 
-    def __init__(self, corpus_dir: Path, split: str) -> None:
-        """Map the split's files; see `open`."""
-        self.corpus_dir = corpus_dir
-        self.split = split
+        Raises:
+            DataError: A file is missing, damaged or of another version.
+        """
         self._chunks: list[_Chunk] = []
         self._first_rows = [0]
-        for name in _shard_names(corpus_dir / split):
-            for batch in _mapped_batches(corpus_dir / split / name):
+        for path in paths:
+            for batch in _mapped_batches(path):
                 self._chunks.append(_chunk_of(batch))
                 self._first_rows.append(self._first_rows[-1] + batch.num_rows)
 
-    @classmethod
-    def open(cls, corpus_dir: Path | str, split: str) -> SplitTable:
-        """Return the split of a corpus folder, ready to be read.
-
-        Raises:
-            DataError: The split is missing, incomplete or damaged; says where and what to do.
-        """
-        return cls(Path(corpus_dir), split)
-
     def __len__(self) -> int:
         return self._first_rows[-1]
-
-    def __repr__(self) -> str:
-        return f"SplitTable({str(self.corpus_dir)!r}, {self.split!r}, {len(self)} sessions)"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return SplitTable, (self.corpus_dir, self.split)
 
     def ids(self, session: int) -> npt.NDArray[np.uint16]:
         """Return (n,) uint16: all ids of a session, a read-only view of the file."""
@@ -313,7 +299,35 @@ class SplitTable:
         return chunk.batch.column(column)[row].as_py()
 
 
-def _batch_of(rows: list[SessionRow]) -> Any:
+class SplitTable(SessionTable):
+    """The sessions of one split of a corpus folder.
+
+    Pickles as its path, so that a loader worker opens the files itself.
+    """
+
+    def __init__(self, corpus_dir: Path, split: str) -> None:
+        """Map the split's files; see `open`."""
+        self.corpus_dir = corpus_dir
+        self.split = split
+        super().__init__(corpus_dir / split / name for name in _shard_names(corpus_dir / split))
+
+    @classmethod
+    def open(cls, corpus_dir: Path | str, split: str) -> SplitTable:
+        """Return the split of a corpus folder, ready to be read.
+
+        Raises:
+            DataError: The split is missing, incomplete or damaged; says where and what to do.
+        """
+        return cls(Path(corpus_dir), split)
+
+    def __repr__(self) -> str:
+        return f"SplitTable({str(self.corpus_dir)!r}, {self.split!r}, {len(self)} sessions)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SplitTable, (self.corpus_dir, self.split)
+
+
+def batch_of(rows: list[SessionRow]) -> Any:
     """Return the rows as one record batch; ids and keyframes are joined once, not row by row."""
     columns: list[Any] = []
     for field in SCHEMA:

@@ -62,9 +62,10 @@ def outcome_of(content, folder):
         num_bytes=len(content),
         mtime_ns=0,
     )
-    encoded = encode_source(source, tokenizer(), _OPTIONS)
-    rows = [row for row, _ in encoded.sessions]
-    notes = [note for _, note in encoded.sessions]
+    sessions = []
+    encoded = encode_source(source, tokenizer(), _OPTIONS, lambda *found: sessions.append(found))
+    rows = [row for row, _ in sessions]
+    notes = [note for _, note in sessions]
     assert rows or encoded.reasons, "neither ids nor a reason"
     assert all(encoded.reasons), "an empty reason"
     for row in rows:

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import shutil
 import time
 import zipfile
 from functools import partial
@@ -14,7 +15,7 @@ from data_prep.__main__ import main
 from data_prep.corpus import open_corpus
 from data_prep.errors import DataError
 from data_prep.ledger import Ledger
-from data_prep.pool import encode_sources, processes_for
+from data_prep.pool import encode_parts, processes_for
 from data_prep.prepare import PrepareOptions, default_cache_dir, open_or_prepare, prepare
 from data_prep.progress import Progress
 from data_prep.shards import SPLITS, SplitTable
@@ -233,11 +234,11 @@ def test_another_corpus_is_refused_by_naming_the_difference_and_replaced_on_requ
     first = run()
     with pytest.raises(DataError, match=r"options salt.*--overwrite"):
         run(salt="a")
-    fill(tmp_path / "raw", 1, start=99)
+    (tmp_path / "raw" / "site0" / "0000.json").unlink()
     with pytest.raises(DataError, match="different: inputs"):
         run()
     second = run(overwrite=True)
-    assert second.num_listed == 21
+    assert second.num_listed == 19
     assert open_corpus(first.path).fingerprint == second.fingerprint != first.fingerprint
     assert sorted(p.name for p in tmp_path.iterdir()) == [".corpus.lock", "corpus", "raw"]
 
@@ -251,25 +252,145 @@ def test_a_folder_that_is_no_corpus_is_never_replaced(tmp_path, run):
     assert (tmp_path / "corpus" / "thesis.txt").exists()
 
 
-def test_an_interrupted_run_leaves_nothing_and_starts_again(tmp_path, run, fake_encoder):
+class Counting:
+    """Counts what a fake encoder encodes, and breaks off at a call."""
+
+    def __init__(self, encoder, stop_at=None, error=KeyboardInterrupt):
+        self.encoder, self.stop_at, self.error, self.num_calls = encoder, stop_at, error, 0
+
+    def __call__(self):
+        return self
+
+    def encode_events(self, session):
+        self.num_calls += 1
+        if self.num_calls == self.stop_at:
+            raise self.error
+        return self.encoder.encode_events(session)
+
+    def save_vocabulary(self, save_directory):
+        return self.encoder.save_vocabulary(save_directory)
+
+
+@pytest.fixture
+def counting(fake_encoder, monkeypatch):
+    monkeypatch.setattr("data_prep.pool._TASK_FILES", 4)
+    return lambda *args: Counting(fake_encoder.FakeEncoder(), *args)
+
+
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path, run, counting):
     fill(tmp_path / "raw", 20)
-
-    class Interrupted(fake_encoder.FakeEncoder):
-        num_calls = 0
-
-        def encode_events(self, session):
-            Interrupted.num_calls += 1
-            if Interrupted.num_calls == 10:
-                raise KeyboardInterrupt
-            return super().encode_events(session)
-
     (tmp_path / ".corpus.partial").mkdir()
     (tmp_path / ".corpus.partial" / "left by a kill").write_text("x")
     with pytest.raises(KeyboardInterrupt):
-        run(encoder=Interrupted)
+        run(encoder=counting(10))
     assert not (tmp_path / "corpus").exists()
     assert not (tmp_path / ".corpus.partial").exists()
-    assert run().num_accepted == 20
+    again, said = counting(), []
+    assert run(encoder=again, said=said).num_accepted == 20
+    assert again.num_calls == 12  # two parts of four files were sealed
+    assert "8 of 20 files are encoded already; 12 are left" in said
+    fresh = run(output=tmp_path / "fresh")
+    assert files_of(tmp_path / "corpus") == files_of(fresh.path)
+    assert not (tmp_path / ".corpus.parts").exists()
+
+
+def test_parts_of_other_options_are_not_used(tmp_path, run, counting):
+    fill(tmp_path / "raw", 20)
+    with pytest.raises(KeyboardInterrupt):
+        run(encoder=counting(10))
+    other = counting()
+    run(encoder=other, salt="other")
+    assert other.num_calls == 20
+
+
+@pytest.mark.parametrize("suffix", [".arrow", ".jsonl"])
+@pytest.mark.parametrize("damage", ["cut", "changed", "removed"])
+def test_damaged_parts_are_made_again(tmp_path, run, counting, suffix, damage):
+    fill(tmp_path / "raw", 20)
+    with pytest.raises(KeyboardInterrupt):
+        run(encoder=counting(10))
+    part = sorted((tmp_path / ".corpus.parts").glob(f"*/*{suffix}"))[0]
+    content = part.read_bytes()
+    if damage == "removed":
+        part.unlink()
+    else:
+        middle = len(content) // 2
+        changed = bytes([content[middle] ^ 1]) + content[middle + 1 :]
+        part.write_bytes(content[:middle] + (changed if damage == "changed" else b""))
+    again = counting()
+    run(encoder=again)
+    assert again.num_calls == 16
+    assert files_of(tmp_path / "corpus") == files_of(run(output=tmp_path / "fresh").path)
+
+
+def test_only_files_that_were_added_are_encoded(tmp_path, run, counting):
+    fill(tmp_path / "raw", 20)
+    run()
+    fill(tmp_path / "raw", 3, start=50)
+    again, said = counting(), []
+    grown = run(encoder=again, said=said)
+    assert again.num_calls == 3
+    assert (grown.num_listed, grown.num_accepted) == (23, 23)
+    assert "20 of 23 files are encoded already; 3 are left" in said
+    assert files_of(grown.path) == files_of(run(output=tmp_path / "fresh").path)
+    assert not (tmp_path / ".corpus.old").exists()
+
+
+def test_files_that_changed_or_had_an_equal_one_are_encoded_again(tmp_path, run, counting):
+    raw = fill(tmp_path / "raw", 20)
+    (raw / "site4" / "z.json").write_bytes((raw / "site0" / "0000.json").read_bytes())
+    run()
+    (raw / "site0" / "0000.json").unlink()  # its equal is now the first of its content
+    (raw / "site1" / "0001.json").write_text(recording(77))
+    again = counting()
+    changed = run(encoder=again, overwrite=True)
+    assert again.num_calls == 2
+    assert files_of(changed.path) == files_of(run(output=tmp_path / "fresh").path)
+
+
+def test_a_damaged_corpus_lends_nothing(tmp_path, run, counting):
+    fill(tmp_path / "raw", 20)
+    shard = run().path / "train" / "data-00000.arrow"
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-100] + bytes(100))
+    fill(tmp_path / "raw", 1, start=50)
+    again, said = counting(), []
+    run(encoder=again, said=said)
+    assert again.num_calls == 21
+    assert any("damaged" in line for line in said)
+
+
+@pytest.mark.parametrize("is_complete", [True, False])
+def test_a_crash_while_the_output_is_replaced_loses_nothing(tmp_path, run, counting, is_complete):
+    fill(tmp_path / "raw", 20)
+    corpus = run()
+    before = files_of(corpus.path)
+    corpus.path.rename(tmp_path / ".corpus.old")
+    if is_complete:
+        shutil.copytree(tmp_path / ".corpus.old", tmp_path / ".corpus.partial")
+    again = counting()
+    assert run(encoder=again).num_accepted == 20
+    assert again.num_calls == 0
+    assert files_of(tmp_path / "corpus") == before
+    assert not (tmp_path / ".corpus.old").exists()
+
+
+def test_the_cache_takes_sessions_from_an_earlier_state_of_a_folder(tmp_path, options, counting):
+    raw = fill(tmp_path / "raw", 20)
+    call = partial(
+        open_or_prepare,
+        raw,
+        cache_dir=tmp_path / "cache",
+        options=options,
+        report=[].append,
+    )
+    first = call(encoder_factory=counting())
+    fill(raw, 2, start=50)
+    again = counting()
+    second = call(encoder_factory=again)
+    assert (again.num_calls, second.num_accepted) == (2, 22)
+    assert first.path != second.path
+    assert first.path.exists()
 
 
 @pytest.mark.parametrize("num_proc", [1, 2])
@@ -406,9 +527,9 @@ def test_few_bytes_start_no_processes():
     assert processes_for(3, 0) == 3
 
 
-def test_no_files_give_nothing(fake_encoder):
+def test_no_files_give_nothing(fake_encoder, tmp_path):
     encoder = fake_encoder.FakeEncoder()
-    assert list(encode_sources([], encoder, fake_encoder.FakeEncoder, None, 1)) == []
+    assert list(encode_parts([], encoder, fake_encoder.FakeEncoder, None, tmp_path, 1)) == []
 
 
 def test_events_that_are_none_are_counted(tmp_path, run):
