@@ -42,3 +42,13 @@ class DyingEncoder(FakeEncoder):
         import os
 
         os._exit(9)
+
+
+class SlowEncoder(FakeEncoder):
+    """Takes its time, so that there is time to kill it."""
+
+    def encode_events(self, session):
+        import time
+
+        time.sleep(0.02)
+        return super().encode_events(session)
