@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -32,13 +32,16 @@ __all__ = [
     "EncodedSource",
     "EncoderFactory",
     "EncodingOptions",
+    "PlacedSession",
     "SessionEncoder",
+    "encode_placed",
     "encode_session",
     "encode_source",
     "file_sha256",
     "group_of_session",
     "load_tokenizer",
     "named_recogniser",
+    "place_session",
     "recogniser_hash",
     "tokenizer_code_hash",
     "tokenizer_hashes",
@@ -204,6 +207,24 @@ def encode_session(
     session: Session | Rejected, source: Source, encoder: SessionEncoder, options: EncodingOptions
 ) -> tuple[SessionRow, SessionOutcome] | str:
     """Return a session's row and what to note of it, or why it is rejected."""
+    placed = place_session(session, source, options)
+    return placed if isinstance(placed, str) else encode_placed(placed, encoder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedSession:
+    """A session that is decoded and whose split is known; not yet tokenised, which costs most."""
+
+    session: Session
+    decoded: DecodedEvents
+    group: str
+    split: Literal["train", "validation", "test"]
+
+
+def place_session(
+    session: Session | Rejected, source: Source, options: EncodingOptions
+) -> PlacedSession | str:
+    """Return a session with its split, or why it is rejected."""
     if isinstance(session, Rejected):
         return session.reason + (f" (at {session.where})" if session.where else "")
     decoded = decode_events(session.parts)
@@ -214,20 +235,29 @@ def encode_session(
     group = group_of_session(session, source, decoded.events, options.grouping)
     if group is None:
         return options.grouping.reason_without()
-    encoded = encoder.encode_events(decoded.events)
-    if len(encoded.ids) == 0:
-        return "no event that the tokenizer encodes"
     split = split_of(
         group,
         test_fraction=options.test_fraction,
         validation_fraction=options.validation_fraction,
         salt=options.salt,
     )
+    return PlacedSession(session=session, decoded=decoded, group=group, split=split)
+
+
+def encode_placed(
+    placed: PlacedSession, encoder: SessionEncoder
+) -> tuple[SessionRow, SessionOutcome] | str:
+    """Return a session's row and what to note of it, or why it is rejected; uses up its events."""
+    session, decoded = placed.session, placed.decoded
+    notes = session.notes + _notes(decoded)
+    encoded = encoder.encode_events(decoded.events)
+    if len(encoded.ids) == 0:
+        return "no event that the tokenizer encodes"
     times_ms = encoded.event_times_ms[np.isfinite(encoded.event_times_ms)]
     row = SessionRow(
         session_id=session.session_id,
-        group=group,
-        split=split,
+        group=placed.group,
+        split=placed.split,
         ids=encoded.ids,
         keyframes=encoded.keyframes,
         start_ms=float(times_ms.min()) if len(times_ms) else 0.0,
@@ -237,13 +267,13 @@ def encode_session(
     )
     outcome = SessionOutcome(
         session_id=session.session_id,
-        split=split,
-        group=group,
+        split=placed.split,
+        group=placed.group,
         num_events=encoded.num_events,
         num_rejected_events=decoded.num_rejected,
         num_ids=len(encoded.ids),
         counts=dict(encoded.counts),
-        notes=session.notes + _notes(decoded),
+        notes=notes,
     )
     return row, outcome
 

@@ -140,6 +140,17 @@ class PrepareOptions:
         """
         return cached_grouping(self.group_by, self.manifest, self.missing_group)
 
+    def encoding(self) -> EncodingOptions:
+        """Return what each worker needs to know."""
+        return EncodingOptions(
+            grouping=self.grouping(),
+            test_fraction=self.test_fraction,
+            validation_fraction=self.validation_fraction,
+            salt=self.salt,
+            limits=self.limits,
+            reader=self.reader,
+        )
+
     def deciding(self) -> dict[str, Any]:
         """Return those options that decide the bytes of the corpus."""
         names = [
@@ -348,19 +359,13 @@ class _Preparation:
                 f"{len(sources) - len(missing):,} of {len(sources):,} files are encoded already; "
                 f"{len(missing):,} are left"
             )
-        encoding = EncodingOptions(
-            grouping=options.grouping(),
-            test_fraction=options.test_fraction,
-            validation_fraction=options.validation_fraction,
-            salt=options.salt,
-            limits=options.limits,
-            reader=options.reader,
-        )
         num_proc = processes_for(options.num_proc, num_bytes)
         progress = Progress(len(missing), num_bytes, is_shown=options.show_progress)
         num_retries = 0
         try:
-            for part in encode_parts(missing, encoder, factory, encoding, parts.folder, num_proc):
+            for part in encode_parts(
+                missing, encoder, factory, options.encoding(), parts.folder, num_proc
+            ):
                 parts.add(part.name)
                 num_retries += part.num_retries
                 progress.advance(part.num_bytes, part.num_files)

@@ -17,9 +17,11 @@ Letters in shapes: T ids of a window, N sessions of a split.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import count
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -28,13 +30,30 @@ import numpy.typing as npt
 from data_prep.shards import SplitTable
 from rrweb_tokenizer.structural_vocab import CLS_ID, SEP_ID
 
-__all__ = ["Draw", "WindowPlan", "draw", "evaluation_plan", "evaluation_window", "window"]
+__all__ = [
+    "FILE",
+    "PLACE",
+    "START",
+    "Draw",
+    "WindowPlan",
+    "dealt_session",
+    "draw",
+    "evaluation_plan",
+    "evaluation_window",
+    "packed",
+    "permutation",
+    "random_below",
+    "window",
+]
 
 # First word of every key: draws for different purposes share no random numbers.
 _PASS: Final = 1
 _LEFT_OVER: Final = 2
-_START: Final = 3
+START: Final = 3
 _SESSION: Final = 4
+# Of raw files, see module `raw_windows`: which file, which of its sessions.
+FILE: Final = 5
+PLACE: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,19 +117,36 @@ def window(plan: WindowPlan, table: SplitTable, sample_index: int) -> npt.NDArra
     A session that ends sooner is followed, after its [SEP], by a further draw, keyed on
     (seed, sample_index, 1, 2, ...) and by itself, until the window is full.
     """
-    length = plan.window_tokens
-    ids = np.empty(length, np.uint16)
+    return packed(plan.window_tokens, _pieces(plan, table, sample_index))
+
+
+def packed(window_tokens: int, pieces: Iterable[npt.NDArray[np.uint16]]) -> npt.NDArray[np.uint16]:
+    """Return (T,) uint16: [CLS], then pieces with a [SEP] after each, as many as fill it.
+
+    Args:
+        window_tokens: T.
+        pieces: The ids of sessions from their drawn keyframes on; as many as are asked for.
+    """
+    ids = np.empty(window_tokens, np.uint16)
     ids[0] = CLS_ID
-    filled, part = 1, 0
-    while filled < length:
-        session, start = _draw(plan, table, sample_index, part)
+    filled = 1
+    for piece in pieces:
         # The last place belongs to [SEP]; a single place left over holds nothing but it.
-        piece = table.ids(session)[start : start + length - 1 - filled]
+        piece = piece[: window_tokens - 1 - filled]
         ids[filled : filled + len(piece)] = piece
         filled += len(piece) + 1
         ids[filled - 1] = SEP_ID
-        part += 1
+        if filled == window_tokens:
+            break
     return ids
+
+
+def _pieces(
+    plan: WindowPlan, table: SplitTable, sample_index: int
+) -> Iterator[npt.NDArray[np.uint16]]:
+    for part in count():
+        session, start = _draw(plan, table, sample_index, part)
+        yield table.ids(session)[start:]
 
 
 def evaluation_plan(
@@ -140,19 +176,25 @@ def _draw(plan: WindowPlan, table: SplitTable, sample_index: int, part: int) -> 
     if sample_index < 0:
         raise IndexError(f"sample_index must not be negative, got {sample_index}")
     if plan.sampling == "length":
-        place = _random_below(table.num_ids, _SESSION, plan.seed, sample_index, part)
+        place = random_below(table.num_ids, _SESSION, plan.seed, sample_index, part)
         session = int(np.searchsorted(table.id_stops, place, side="right"))
     elif part == 0:
-        session = _dealt_session(plan, len(table), sample_index)
+        session = dealt_session(plan, len(table), sample_index)
     else:
-        session = _random_below(len(table), _SESSION, plan.seed, sample_index, part)
+        session = random_below(len(table), _SESSION, plan.seed, sample_index, part)
     keyframes = table.keyframes(session)
-    chosen = _random_below(len(keyframes), _START, plan.seed, sample_index, part)
+    chosen = random_below(len(keyframes), START, plan.seed, sample_index, part)
     return Draw(session, int(keyframes[chosen]))
 
 
-def _dealt_session(plan: WindowPlan, num_sessions: int, sample_index: int) -> int:
-    """Return the session of a sample: each epoch draws all equally often, give or take one."""
+def dealt_session(plan: WindowPlan, num_sessions: int, sample_index: int) -> int:
+    """Return the session of a sample: each epoch draws all equally often, give or take one.
+
+    Args:
+        plan: Seed and length of an epoch.
+        num_sessions: N, from which one is dealt.
+        sample_index: As in `draw`.
+    """
     epoch, position = divmod(sample_index, plan.samples_per_epoch)
     num_passes, num_left_over = divmod(plan.samples_per_epoch, num_sessions)
     number, rank = divmod(position, num_sessions)
@@ -162,11 +204,11 @@ def _dealt_session(plan: WindowPlan, num_sessions: int, sample_index: int) -> in
         deal, turn = divmod(epoch, num_sessions // num_left_over)
         rank += turn * num_left_over
         key = (_LEFT_OVER, plan.seed, deal, 0)
-    return int(_permutation(num_sessions, key)[rank])
+    return int(permutation(num_sessions, key)[rank])
 
 
 @lru_cache(maxsize=4)
-def _permutation(num_sessions: int, key: tuple[int, int, int, int]) -> npt.NDArray[np.int64]:
+def permutation(num_sessions: int, key: tuple[int, int, int, int]) -> npt.NDArray[np.int64]:
     """Return (N,) int64: a permutation that follows from its key alone.
 
     Sorting the raw words of a counter-based generator uses only what numpy promises to keep from
@@ -176,7 +218,7 @@ def _permutation(num_sessions: int, key: tuple[int, int, int, int]) -> npt.NDArr
     return np.argsort(philox.random_raw(num_sessions), kind="stable")
 
 
-def _random_below(stop: int, *key: int) -> int:
+def random_below(stop: int, *key: int) -> int:
     """Return an int in [0, stop), uniform but for a bias below stop / 2**64."""
     return int.from_bytes(_digest(key, 8), "little") * stop >> 64
 

@@ -91,6 +91,17 @@ class DataArguments:
         0.1, "Share (0 to 1) of the other groups used for validation."
     )
     num_proc: int | None = _option(None, "Processes that prepare recordings. None: all cores.")
+    streaming: bool = _option(
+        False,
+        "Tokenise recordings in the loader workers as they are drawn, instead of preparing all of "
+        "them first: starts at once, takes no disk, makes far fewer windows a second.",
+    )
+    cache_sessions: int = _option(
+        2_000, "Tokenised sessions that each loader worker keeps with --streaming."
+    )
+    cache_bytes: int = _option(
+        256 << 20, "Bytes that they may take together, in each loader worker."
+    )
     samples_per_epoch: int = _option(90_000, "Windows drawn in one epoch.")
     window_tokens: int = _option(2048, "Ids in one window, [CLS] and [SEP] included.")
     sampling: Literal["session", "length"] = _option(
@@ -109,6 +120,17 @@ class DataArguments:
         """Refuse sizes and shares that make no sense."""
         for name in ("test_fraction", "validation_fraction", "mlm_probability"):
             _check_share(name, getattr(self, name))
+        if self.streaming and self.data_dir is None:
+            raise UsageError(
+                "--streaming needs --data_dir; the embedded sample needs none"
+            )
+        if self.streaming and self.sampling == "length":
+            raise UsageError(
+                "--sampling length needs the lengths of all sessions, which --streaming does not "
+                "know before it has read them; prepare the recordings, or leave it out"
+            )
+        if min(self.cache_sessions, self.cache_bytes) < 0:
+            raise UsageError("--cache_sessions and --cache_bytes must not be negative")
         if self.samples_per_epoch < 1:
             raise UsageError("--samples_per_epoch must be at least 1 window")
         if self.window_tokens < 8:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,9 @@ import torch
 from transformers import set_seed
 
 from data_prep.encoding import tokenizer_hashes
+from data_prep.held_out import StreamedCorpus, open_streamed
 from data_prep.prepare import PreparedCorpus, PrepareOptions, open_or_prepare
+from data_prep.raw_windows import raw_window_stream
 from data_prep.streaming import evaluation_stream, window_stream
 from data_prep.windows import WindowPlan
 from rrweb_tokenizer import RRWebTokenizer
@@ -98,14 +101,10 @@ def open_corpus(arguments: Arguments, tokenizer: RRWebTokenizer) -> PreparedCorp
         DataError: there is nothing to train on; the message names the remedy.
         UsageError: the corpus was prepared with another tokenizer.
     """
-    data = arguments.data
-    options = PrepareOptions(
-        group_by=data.group_by,
-        test_fraction=data.test_fraction,
-        validation_fraction=data.validation_fraction,
-        num_proc=data.num_proc,
-        tokenizer_name_or_path=data.tokenizer_name_or_path,
-    )
+    data, options = arguments.data, _prepare_options(arguments)
+    if data.streaming:
+        with arguments.training.main_process_first(local=False, desc="holding sessions out"):
+            return _streamed(arguments).held_out
     folder = sample_directory() if data.data_dir is None else data.data_dir
     cache_dir = None if data.cache_dir is None else Path(data.cache_dir)
     with arguments.training.main_process_first(local=False, desc="preparing the corpus"):
@@ -117,6 +116,29 @@ def open_corpus(arguments: Arguments, tokenizer: RRWebTokenizer) -> PreparedCorp
             "tokenizer with --tokenizer_name_or_path"
         )
     return corpus
+
+
+def _prepare_options(arguments: Arguments) -> PrepareOptions:
+    data = arguments.data
+    return PrepareOptions(
+        group_by=data.group_by,
+        test_fraction=data.test_fraction,
+        validation_fraction=data.validation_fraction,
+        num_proc=data.num_proc,
+        tokenizer_name_or_path=data.tokenizer_name_or_path,
+    )
+
+
+def _streamed(arguments: Arguments) -> StreamedCorpus:
+    """What `--streaming` trains and evaluates on; the held-out sessions are tokenised once."""
+    data = arguments.data
+    return open_streamed(
+        str(data.data_dir),
+        _prepare_options(arguments),
+        cache_dir=None if data.cache_dir is None else Path(data.cache_dir),
+        cache_sessions=data.cache_sessions,
+        cache_bytes=data.cache_bytes,
+    )
 
 
 def settle_steps(arguments: Arguments) -> StepPlan:
@@ -272,9 +294,12 @@ def build_trainer(
         sampling=data.sampling,
         samples_per_epoch=data.samples_per_epoch,
     )
-    train_stream = window_stream(
-        corpus_dir,
-        "train",
+    open_stream = (
+        partial(raw_window_stream, _streamed(arguments).train)
+        if data.streaming
+        else partial(window_stream, corpus_dir, "train")
+    )
+    train_stream = open_stream(
         windows,
         batch_size=training.per_device_train_batch_size * training.world_size,
         # A run that has only its results left to write still needs a stream: its last step's.

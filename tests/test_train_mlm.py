@@ -97,6 +97,19 @@ def test_interrupted_run_continues_with_the_same_command_and_ends_bit_identical(
     assert "this run is finished" in capsys.readouterr().out
 
 
+def test_a_streaming_run_resumes_bit_identical(command, tmp_path, monkeypatch, capsys):
+    streaming = ("--streaming", "true", "--cache_sessions", "3")
+    assert train_mlm.main(command(*streaming, output="whole")) == 0
+    with monkeypatch.context() as patch:
+        stop_after(patch, 7)
+        assert train_mlm.main(command(*streaming)) == 1
+    assert train_mlm.main(command(*streaming, "--dataloader_num_workers", "1")) == 0
+    whole, resumed = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "run"))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert "eval_loss" in capsys.readouterr().out
+    assert train_mlm.main(command()) == 2  # prepared windows are other windows
+
+
 def test_run_killed_before_its_results_were_written_writes_them(command, tmp_path, capsys):
     assert train_mlm.main(command()) == 0
     output = tmp_path / "run"
