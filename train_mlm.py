@@ -48,7 +48,7 @@ def train(arguments: Arguments) -> None:
 
     tokenizer = assembly.load_tokenizer(arguments)
     corpus = assembly.open_corpus(arguments, tokenizer)
-    model = assembly.build_model(arguments)
+    model = assembly.build_model(arguments, tokenizer.vocab_size)
     tokenizer.model_max_length = model.config.max_position_embeddings
 
     record = assembly.record_of(arguments, plan, corpus=corpus, tokenizer=tokenizer, model=model)

@@ -1,4 +1,4 @@
-"""`python -m data_prep inspect | prepare | verify`: see `--help` of each."""
+"""`python -m data_prep inspect | prepare | verify | train-text-model`: see `--help` of each."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from data_prep import train_text_model
 from data_prep.corpus import is_corpus
 from data_prep.errors import AccessError, DataError
 from data_prep.files import write_text_atomically
@@ -135,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_inspect(commands)
     _add_prepare(commands)
     _add_verify(commands)
+    _add_train_text_model(commands)
     return parser
 
 
@@ -240,6 +242,17 @@ def _add_verify(commands: Any) -> None:
         default=0.0,
         help="share of a split's windows that may stand in another split",
     )
+
+
+def _add_train_text_model(commands: Any) -> None:
+    command = commands.add_parser(
+        "train-text-model",
+        help="make a tokenizer for the texts of one's own recordings",
+        description=train_text_model.DESCRIPTION,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    command.set_defaults(run=train_text_model.run)
+    train_text_model.add_arguments(command)
 
 
 if __name__ == "__main__":

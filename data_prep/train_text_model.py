@@ -1,6 +1,7 @@
 """Recordings -> a SentencePiece BPE model for their texts, from the train split alone.
 
-`python -m data_prep.train_text_model INPUT... --output text_bpe.model`
+`python -m data_prep train-text-model INPUT... --output DIR` writes a tokenizer with that model, for
+`--tokenizer_name_or_path`; an output that ends in `.model` gets the bare model.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 import hashlib
 import io
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,10 +22,11 @@ import sentencepiece
 
 from data_prep.encoding import group_of_session, named_recogniser, unit_of
 from data_prep.errors import DataError
-from data_prep.files import sync_file, sync_folder
+from data_prep.files import put_in_place, sync_file, sync_folder
 from data_prep.grouping import GROUP_BY_HELP, MISSING_GROUP, Grouping, parse_grouping
 from data_prep.limits import DEFAULT_LIMITS
 from data_prep.manifest import Source, list_sources
+from data_prep.progress import Progress
 from data_prep.readers import Rejected, Session
 from data_prep.sessions import sessions_of
 from data_prep.splits import group_of, split_of
@@ -31,9 +34,22 @@ from data_prep.text_sample import MAX_SAMPLE_CHARS, TextCollector, TextSample
 from rrweb_tokenizer.recognisers import Recogniser
 from rrweb_tokenizer.schema import Event, MetaEvent, decode_events
 from rrweb_tokenizer.serializer import Serializer
-from rrweb_tokenizer.structural_vocab import NUM_TEXT_PIECES
+from rrweb_tokenizer.structural_vocab import MAX_VOCAB_SIZE, NUM_STRUCTURAL, NUM_TEXT_PIECES
 
-__all__ = ["CollectOptions", "collect_texts", "main", "train_text_model"]
+__all__ = [
+    "DESCRIPTION",
+    "CollectOptions",
+    "add_arguments",
+    "collect_texts",
+    "main",
+    "run",
+    "train_text_model",
+]
+
+DESCRIPTION: Final = "Train a text model on the texts of recordings, those of the train split."
+
+_MIN_PIECES: Final = 300  # 256 bytes, the unknown piece, and some to spell with
+_MAX_PIECES: Final = MAX_VOCAB_SIZE - NUM_STRUCTURAL
 
 # Characters that get a piece whether or not the texts hold them: letters of European languages and
 # the marks of typography. Others become bytes unless the texts hold enough of them.
@@ -82,7 +98,7 @@ def train_text_model(
             model_type="bpe",
             vocab_size=vocab_size,
             character_coverage=character_coverage,
-            required_chars=_ALWAYS_COVERED if vocab_size == NUM_TEXT_PIECES else "",
+            required_chars=_ALWAYS_COVERED if vocab_size >= NUM_TEXT_PIECES else "",
             normalization_rule_name="identity",
             remove_extra_whitespaces=True,
             add_dummy_prefix=True,
@@ -122,6 +138,9 @@ class CollectOptions:
     salt: str = ""
     """Another salt deals the groups out anew."""
 
+    reader: str | None = None
+    """Name of the reader that reads every file; by content where not given."""
+
     exclude_sites: frozenset[str] = frozenset()
     """Hosts of the first page, or names of the folders that files lie in, that are left out."""
 
@@ -131,6 +150,8 @@ def collect_texts(
     sample: TextSample,
     options: CollectOptions,
     recogniser: Recogniser | None = None,
+    *,
+    show_progress: bool = False,
 ) -> Counter[str]:
     """Offer every text that the serializer would encode to the sample.
 
@@ -139,8 +160,10 @@ def collect_texts(
     """
     serializer = Serializer(TextCollector(sample, recogniser))
     outcomes: Counter[str] = Counter()
+    num_bytes = sum(source.num_bytes for source in sources)
+    progress = Progress(len(sources), num_bytes, verb="read", is_shown=show_progress)
     for source in sources:
-        for session in sessions_of(source, DEFAULT_LIMITS):
+        for session in sessions_of(source, DEFAULT_LIMITS, reader=options.reader):
             if isinstance(session, Rejected):
                 outcomes["rejected"] += 1
                 continue
@@ -149,13 +172,32 @@ def collect_texts(
             outcomes[outcome] += 1
             if outcome == "used":
                 serializer.serialize(events)
+        progress.advance(source.num_bytes)
+    progress.close()
     return outcomes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0, 1 for bad data, 2 for a bad call."""
-    parser = _parser()
-    parsed = parser.parse_args(arguments)
+    parser = argparse.ArgumentParser(
+        prog="python -m data_prep.train_text_model",
+        description=DESCRIPTION,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add_arguments(parser)
+    try:
+        return run(parser, parser.parse_args(arguments))
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def run(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+    """Train as the arguments say; see `add_arguments`.
+
+    Raises:
+        DataError: There is too little text, or the output is in the way.
+    """
     started = time.monotonic()
     try:
         grouping = parse_grouping(
@@ -163,27 +205,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except ValueError as error:
         parser.error(str(error))
-    try:
-        sources = list_sources(parsed.inputs).sources
-        sample = TextSample(max_chars=parsed.max_chars, seed=parsed.seed)
-        options = CollectOptions(
-            grouping=grouping,
-            test_fraction=parsed.test_fraction,
-            validation_fraction=parsed.validation_fraction,
-            salt=parsed.salt,
-            exclude_sites=frozenset(parsed.exclude_site),
-        )
-        outcomes = collect_texts(sources, sample, options, named_recogniser(parsed.recogniser))
-        model = train_text_model(
-            sample, vocab_size=parsed.vocab_size, max_chars=parsed.max_chars, seed=parsed.seed
-        )
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    _write_atomically(parsed.output, model)
+    if not _MIN_PIECES <= parsed.vocab_size <= _MAX_PIECES:
+        parser.error(f"--vocab_size must be in [{_MIN_PIECES}, {_MAX_PIECES}]")
+    is_bare = parsed.output.suffix == ".model"
+    if not is_bare and parsed.output.exists() and any(parsed.output.iterdir()):
+        raise DataError(f"{parsed.output} exists already; choose another --output, or remove it")
+    recogniser = named_recogniser(parsed.recogniser)
+    sources = list_sources(parsed.inputs).sources
+    sample = TextSample(max_chars=parsed.max_chars, seed=parsed.seed)
+    options = CollectOptions(
+        grouping=grouping,
+        test_fraction=parsed.test_fraction,
+        validation_fraction=parsed.validation_fraction,
+        salt=parsed.salt,
+        exclude_sites=frozenset(parsed.exclude_site),
+        reader=parsed.reader,
+    )
+    outcomes = collect_texts(sources, sample, options, recogniser, show_progress=True)
+    model = train_text_model(
+        sample, vocab_size=parsed.vocab_size, max_chars=parsed.max_chars, seed=parsed.seed
+    )
+    if is_bare:
+        _write_atomically(parsed.output, model)
+    else:
+        _write_tokenizer(parsed.output, model, recogniser)
     for line in _report(outcomes, sample, model):
         print(line)
     print(f"{parsed.output}: {len(model):,} bytes in {time.monotonic() - started:.0f} s")
+    if not is_bare:
+        print(
+            f"use it with: python -m data_prep prepare ... --tokenizer_name_or_path {parsed.output}"
+            ", and the same in train_mlm.py"
+        )
     return 0
 
 
@@ -233,17 +286,37 @@ def _write_atomically(path: Path, content: bytes) -> None:
     sync_folder(path.absolute().parent)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _write_tokenizer(folder: Path, model: bytes, recogniser: Recogniser | None) -> None:
+    """Write a tokenizer with the model; the folder is whole or not there."""
+    from rrweb_tokenizer import RRWebTokenizer
+
+    folder = folder.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as work:
+        bare = Path(work) / "text_bpe.model"
+        bare.write_bytes(model)
+        made = Path(work) / "tokenizer"
+        RRWebTokenizer(bpe_model_file=bare, recogniser=recogniser).save_pretrained(made)
+        put_in_place(made, folder)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that `run` takes."""
     defaults = CollectOptions()
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.train_text_model",
-        description="Train the text model on the texts of recordings, those of the train split.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
     add = parser.add_argument
     add("inputs", metavar="INPUT", nargs="+", help="folder (recursively), file or address")
-    add("--output", required=True, type=Path, help="model file to write")
-    add("--vocab_size", type=int, default=NUM_TEXT_PIECES, help="number of pieces")
+    add(
+        "--output",
+        required=True,
+        type=Path,
+        help="tokenizer folder to write; the bare model where it ends in .model",
+    )
+    add(
+        "--vocab_size",
+        type=int,
+        default=NUM_TEXT_PIECES,
+        help=f"number of pieces, at most {_MAX_PIECES}",
+    )
     add("--max_chars", type=int, default=MAX_SAMPLE_CHARS, help="characters of text to use")
     add("--seed", type=int, default=0, help="key of the sample, where not all text is used")
     add("--group_by", default=defaults.grouping.rule, help=GROUP_BY_HELP)
@@ -252,6 +325,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--test_fraction", type=float, default=defaults.test_fraction, help="as in prepare")
     add("--validation_fraction", type=float, default=defaults.validation_fraction, help="as there")
     add("--salt", default=defaults.salt, help="as in prepare")
+    add("--reader", metavar="NAME", help="as in prepare")
     add("--recogniser", metavar="MODULE:FUNCTION", help="as in prepare")
     add(
         "--exclude_site",
@@ -261,7 +335,6 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="host, or name of the folder of files, to leave out",
     )
-    return parser
 
 
 if __name__ == "__main__":

@@ -121,9 +121,7 @@ class DataArguments:
         for name in ("test_fraction", "validation_fraction", "mlm_probability"):
             _check_share(name, getattr(self, name))
         if self.streaming and self.data_dir is None:
-            raise UsageError(
-                "--streaming needs --data_dir; the embedded sample needs none"
-            )
+            raise UsageError("--streaming needs --data_dir; the embedded sample needs none")
         if self.streaming and self.sampling == "length":
             raise UsageError(
                 "--sampling length needs the lengths of all sessions, which --streaming does not "

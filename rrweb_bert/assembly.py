@@ -164,11 +164,11 @@ def settle_steps(arguments: Arguments) -> StepPlan:
     )
 
 
-def build_model(arguments: Arguments) -> RRWebBertForMaskedLM:
+def build_model(arguments: Arguments, vocab_size: int) -> RRWebBertForMaskedLM:
     """A new model from `--seed`, or the named weights, with the layers that are fast here.
 
     Raises:
-        UsageError: the named weights cannot be loaded or have too few positions.
+        UsageError: the named weights cannot be loaded, have too few positions or other ids.
     """
     options, window_tokens = arguments.model, arguments.data.window_tokens
     set_seed(arguments.training.seed)
@@ -178,6 +178,7 @@ def build_model(arguments: Arguments) -> RRWebBertForMaskedLM:
             window_tokens=window_tokens,
             hidden_dropout=options.hidden_dropout,
             attention_dropout=options.attention_dropout,
+            vocab_size=vocab_size,
         )
         model = RRWebBertForMaskedLM(config)
     else:
@@ -186,6 +187,12 @@ def build_model(arguments: Arguments) -> RRWebBertForMaskedLM:
         raise UsageError(
             f"{options.model_name_or_path} has {model.config.max_position_embeddings} positions, "
             f"fewer than --window_tokens {window_tokens}"
+        )
+    if model.config.vocab_size != vocab_size:
+        raise UsageError(
+            f"{options.model_name_or_path} has a vocabulary of {model.config.vocab_size:,} ids, "
+            f"the tokenizer one of {vocab_size:,}. Name the tokenizer that it was trained with: "
+            "--tokenizer_name_or_path"
         )
     model.mlm_probability = arguments.data.mlm_probability
     training = arguments.training

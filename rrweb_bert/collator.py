@@ -41,6 +41,7 @@ def mask_window(
     mlm_probability: float = 0.15,
     mask_replace_prob: float = 0.8,
     random_replace_prob: float = 0.1,
+    vocab_size: int = VOCAB_SIZE,
 ) -> NDArray[np.int64]:
     """Mask `ids` in place and return the labels, both (T,) int64.
 
@@ -55,7 +56,7 @@ def mask_window(
     random_below = mlm_probability * (mask_replace_prob + random_replace_prob)
     is_random = is_chosen & (draw >= mask_below) & (draw < random_below)
     ids[is_chosen & (draw < mask_below)] = MASK_ID
-    ids[is_random] = rng.integers(NUM_SPECIAL_IDS, VOCAB_SIZE, size=int(is_random.sum()))
+    ids[is_random] = rng.integers(NUM_SPECIAL_IDS, vocab_size, size=int(is_random.sum()))
     return labels
 
 
@@ -112,6 +113,7 @@ class RRWebDataCollator(DataCollatorForLanguageModeling):  # type: ignore[misc]
             mlm_probability=self.mlm_probability,
             mask_replace_prob=self.mask_replace_prob,
             random_replace_prob=self.random_replace_prob,
+            vocab_size=self.tokenizer.vocab_size,
         )
 
     def _stack(self, windows: list[NDArray[Any]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

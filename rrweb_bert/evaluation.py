@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from rrweb_tokenizer.structural_vocab import GROUPS, TEXT_GROUP, VOCAB_SIZE
+from rrweb_tokenizer.structural_vocab import GROUPS, MAX_VOCAB_SIZE, TEXT_GROUP, VOCAB_SIZE
 
 __all__ = ["KINDS", "LossSums", "kind_table", "perplexity", "sum_losses"]
 
@@ -47,14 +47,14 @@ def perplexity(loss: float) -> float:
     return math.exp(loss) if loss < 700 else math.inf
 
 
-def kind_table(device: torch.device | str = "cpu") -> Tensor:
-    """The index into `KINDS` of every id, (12520,) int64."""
+def kind_table(device: torch.device | str = "cpu", vocab_size: int = VOCAB_SIZE) -> Tensor:
+    """The index into `KINDS` of every id, (V,) int64."""
     kind_of_group = {
         group: kind
         for kind, groups in enumerate(_GROUPS_OF_KIND.values())
         for group in groups.split(",")
     }
-    table = torch.full((VOCAB_SIZE,), kind_of_group[TEXT_GROUP], dtype=torch.int64)
+    table = torch.full((vocab_size,), kind_of_group[TEXT_GROUP], dtype=torch.int64)
     for group in GROUPS:
         table[group.start : group.stop] = kind_of_group[group.name]
     return table.to(device)
@@ -97,7 +97,8 @@ def sum_losses(
         device: where the model is.
         autocast: makes the context in which the model runs.
     """
-    kinds = kind_table(device)
+    # For every id that a text model of any size may have; see `RRWebTokenizer`.
+    kinds = kind_table(device, MAX_VOCAB_SIZE)
     losses = torch.zeros(len(KINDS), dtype=torch.float64, device=device)
     counts = torch.zeros_like(losses)
     num_windows = 0

@@ -78,6 +78,7 @@ def model_config(
     window_tokens: int = 2048,
     hidden_dropout: float = 0.1,
     attention_dropout: float = 0.1,
+    vocab_size: int = VOCAB_SIZE,
 ) -> BertConfig:
     """The `BertConfig` of a named size.
 
@@ -87,6 +88,7 @@ def model_config(
         window_tokens: number of positions; a position that no window reaches would stay untrained.
         hidden_dropout: dropout probability of embeddings and layer outputs.
         attention_dropout: dropout probability of the attention weights.
+        vocab_size: of the tokenizer.
 
     Raises:
         ValueError: `size` is none of these.
@@ -95,7 +97,7 @@ def model_config(
         raise ValueError(f"model size {size!r} is none of {', '.join(MODEL_SIZES)}")
     layers, hidden, heads, feed_forward = MODEL_SIZES[size]
     return BertConfig(
-        vocab_size=VOCAB_SIZE,
+        vocab_size=vocab_size,
         hidden_size=hidden,
         num_hidden_layers=layers,
         num_attention_heads=heads,

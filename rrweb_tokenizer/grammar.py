@@ -17,12 +17,12 @@ from rrweb_tokenizer.grammar_table import CLASSES, FIRST_FIELDS, FOLLOWERS, SETS
 from rrweb_tokenizer.structural_vocab import (
     GROUPS,
     MASK_ID,
+    MAX_VOCAB_SIZE,
     NUM_STRUCTURAL,
     PAD_ID,
     SEP_ID,
     STRUCTURAL_TOKENS,
     TEXT_GROUP,
-    VOCAB_SIZE,
 )
 
 __all__ = [
@@ -97,8 +97,10 @@ def _as_columns(ids: npt.ArrayLike) -> npt.NDArray[np.intp]:
         return np.zeros(0, np.intp)
     if array.dtype.kind not in "iu":
         raise ValueError(f"ids must be integers, got {array.dtype}")
-    if array.min() < 0 or array.max() >= VOCAB_SIZE:
-        raise ValueError(f"ids must be in 0..{VOCAB_SIZE - 1}, got {array.min()}..{array.max()}")
+    if array.min() < 0 or array.max() >= MAX_VOCAB_SIZE:
+        raise ValueError(
+            f"ids must be in 0..{MAX_VOCAB_SIZE - 1}, got {array.min()}..{array.max()}"
+        )
     columns: npt.NDArray[np.intp] = np.minimum(array, _TEXT_COLUMN).astype(np.intp)
     return columns
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Final
 
-from rrweb_tokenizer.structural_vocab import STRUCTURAL_TOKENS, TEXT_ID_OFFSET, VOCAB_SIZE
+from rrweb_tokenizer.structural_vocab import STRUCTURAL_TOKENS, TEXT_ID_OFFSET
 from rrweb_tokenizer.text_model import TextModel
 
 __all__ = ["GLUE", "PIECE_END", "drop_marks", "has_marks", "readable", "render"]
@@ -36,12 +36,13 @@ def render(ids: Iterable[int], text_model: TextModel) -> str:
         text_model: the model of the tokenizer that made them.
 
     Raises:
-        ValueError: An id is outside `0 <= id < 12520`.
+        ValueError: An id is outside the vocabulary.
     """
     known = list(ids)
-    odd = next((i for i in known if not 0 <= i < TEXT_ID_OFFSET + text_model.num_pieces), None)
+    vocab_size = TEXT_ID_OFFSET + text_model.num_pieces
+    odd = next((i for i in known if not 0 <= i < vocab_size), None)
     if odd is not None:
-        raise ValueError(f"id {odd} is outside 0..{VOCAB_SIZE - 1} and has no string")
+        raise ValueError(f"id {odd} is outside 0..{vocab_size - 1} and has no string")
     parts: list[str] = []
     for is_text, run in groupby(known, _is_text):
         run_ids = list(run)

@@ -25,6 +25,7 @@ __all__ = [
     "CLS_ID",
     "GROUPS",
     "MASK_ID",
+    "MAX_VOCAB_SIZE",
     "NUM_STRUCTURAL",
     "NUM_TEXT_PIECES",
     "PAD_ID",
@@ -49,6 +50,8 @@ NUM_STRUCTURAL: Final = 520
 NUM_TEXT_PIECES: Final = 12_000
 TEXT_ID_OFFSET: Final = NUM_STRUCTURAL
 VOCAB_SIZE: Final = NUM_STRUCTURAL + NUM_TEXT_PIECES
+# Other text models may have fewer or more pieces, as long as ids fit 16 bits.
+MAX_VOCAB_SIZE: Final = 1 << 16
 TEXT_GROUP: Final = "text"
 
 
@@ -197,10 +200,10 @@ def group_of(token_id: int) -> str:
     """The group name of an id; `"text"` for every id from 520 on.
 
     Raises:
-        ValueError: `token_id` is outside `0 <= id < 12520`.
+        ValueError: `token_id` is outside `0 <= id < 65536`, and so no id of any text model.
     """
-    if not 0 <= token_id < VOCAB_SIZE:
-        raise ValueError(f"token id {token_id} is outside 0..{VOCAB_SIZE - 1}")
+    if not 0 <= token_id < MAX_VOCAB_SIZE:
+        raise ValueError(f"token id {token_id} is outside 0..{MAX_VOCAB_SIZE - 1}")
     return _GROUP_OF_ID[token_id] if token_id < NUM_STRUCTURAL else TEXT_GROUP
 
 

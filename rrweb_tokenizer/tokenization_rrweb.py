@@ -1,4 +1,4 @@
-"""The Hugging Face tokenizer: 520 structural tokens, then 12,000 pieces of text.
+"""The Hugging Face tokenizer: 520 structural tokens, then the pieces of text, 12,000 as shipped.
 
 A `str` is always text in which structural tokens may be written out ("[MI_Click] Buy [MASK]"); a
 `Path`, bytes or a list of events is a session. Text from pages reaches ids only through sessions,
@@ -29,12 +29,11 @@ from rrweb_tokenizer.schema import Event, decode_events
 from rrweb_tokenizer.serializer import Serializer, copy_events
 from rrweb_tokenizer.session_batch import SessionOptions, encode_sessions, is_session, sessions_of
 from rrweb_tokenizer.structural_vocab import (
+    MAX_VOCAB_SIZE,
     NUM_STRUCTURAL,
-    NUM_TEXT_PIECES,
     STRUCTURAL_IDS,
     STRUCTURAL_TOKENS,
     UNK_ID,
-    VOCAB_SIZE,
     render_json,
 )
 from rrweb_tokenizer.text_model import TextModel
@@ -65,7 +64,8 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
     Args:
         structural_vocab_file: JSON of the structural tokens; it must equal this package's table.
             The shipped file where not given. `structural_vocab_path` is another name for it.
-        bpe_model_file: SentencePiece model of 12,000 pieces; the shipped one where not given.
+        bpe_model_file: SentencePiece model of at most 65,016 pieces; the shipped one of 12,000
+            where not given.
             `bpe_model_path` is another name for it.
         text_model_sha256: Expected hash of that model; saved with the tokenizer, so that a model
             file which changed afterwards is refused.
@@ -122,8 +122,8 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
 
     @property
     def vocab_size(self) -> int:
-        """12,520: structural tokens and pieces."""
-        return VOCAB_SIZE
+        """Structural tokens and pieces: 12,520 with the shipped text model."""
+        return len(self._tokens)
 
     def get_vocab(self) -> dict[str, int]:
         """Token string -> id, for all ids."""
@@ -134,7 +134,7 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
         return self._token_ids.get(token, UNK_ID)
 
     def _convert_id_to_token(self, index: int) -> str:
-        return self._tokens[index] if 0 <= index < VOCAB_SIZE else STRUCTURAL_TOKENS[UNK_ID]
+        return self._tokens[index] if 0 <= index < len(self._tokens) else STRUCTURAL_TOKENS[UNK_ID]
 
     # --- sessions
 
@@ -239,7 +239,7 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
     def _decode(self, token_ids: int | Sequence[int], **options: Any) -> str:
         """As for every tokenizer; what is no id, such as the label -100, counts as [UNK]."""
         ids = [token_ids] if isinstance(token_ids, int) else token_ids
-        known = [i if 0 <= i < VOCAB_SIZE else UNK_ID for i in map(int, ids)]
+        known = [i if 0 <= i < len(self._tokens) else UNK_ID for i in map(int, ids)]
         text: str = super()._decode(known, **options)
         return text
 
@@ -253,7 +253,7 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
             ids: any ids, as a list, an array or a tensor of one dimension.
 
         Raises:
-            ValueError: An id is outside `0 <= id < 12520`.
+            ValueError: An id is outside the vocabulary.
         """
         return render(map(int, ids), self.text_model)
 
@@ -312,10 +312,11 @@ def _check_structural(path: Path) -> None:
 
 
 def _check_pieces(text_model: TextModel, path: str, sha256: str | None) -> None:
-    if text_model.num_pieces != NUM_TEXT_PIECES:
+    max_pieces = MAX_VOCAB_SIZE - NUM_STRUCTURAL
+    if text_model.num_pieces > max_pieces:
         raise ValueError(
-            f"{path}: {text_model.num_pieces:,} pieces, but the vocabulary has room for exactly "
-            f"{NUM_TEXT_PIECES:,}: train with --vocab_size {NUM_TEXT_PIECES}"
+            f"{path}: {text_model.num_pieces:,} pieces, but ids of 16 bits have room for "
+            f"{max_pieces:,}: train with a smaller --vocab_size"
         )
     if sha256 is not None and sha256 != text_model.sha256:
         raise ValueError(

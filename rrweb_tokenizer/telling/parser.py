@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from rrweb_tokenizer.references import RECENT_NODES
-from rrweb_tokenizer.structural_vocab import VOCAB_SIZE
+from rrweb_tokenizer.structural_vocab import MAX_VOCAB_SIZE
 from rrweb_tokenizer.telling.reader import ATTRIBUTE_GROUPS, TAG_GROUPS, Decode, IdReader
 from rrweb_tokenizer.telling.records import (
     Address,
@@ -66,9 +66,9 @@ def parse_ids(
     Raises:
         ValueError: an id lies outside the vocabulary.
     """
-    outside = next((i for i in ids if not 0 <= i < VOCAB_SIZE), None)
+    outside = next((i for i in ids if not 0 <= i < MAX_VOCAB_SIZE), None)
     if outside is not None:
-        raise ValueError(f"id {outside} is outside 0..{VOCAB_SIZE - 1}")
+        raise ValueError(f"id {outside} is outside 0..{MAX_VOCAB_SIZE - 1}")
     numbers = {int(start): number for number, start in enumerate(event_starts)}
     times = {number: float(time_ms) for number, time_ms in enumerate(event_times_ms)}
     return _Parser([int(i) for i in ids], decode, numbers, times).records()

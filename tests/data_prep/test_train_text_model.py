@@ -5,10 +5,13 @@ import sys
 
 import pytest
 
+import train_mlm
+from data_prep.__main__ import main as command_line
 from data_prep.errors import DataError
 from data_prep.splits import split_of
 from data_prep.text_sample import TextCollector, TextSample
 from data_prep.train_text_model import main, train_text_model
+from rrweb_tokenizer import RRWebTokenizer
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 from rrweb_tokenizer.text_model import TextModel
 
@@ -130,3 +133,44 @@ def test_bad_data_ends_with_a_message_and_no_file(tmp_path, capsys):
     assert main([str(tmp_path / "a.json"), "--output", str(output)]) == 1
     assert "error:" in capsys.readouterr().err
     assert not output.exists()
+
+
+def test_the_command_writes_a_tokenizer_that_training_takes(tmp_path, made_up_texts, capsys):
+    folder, output = tmp_path / "raw", tmp_path / "tokenizer"
+    folder.mkdir()
+    for number in range(40):
+        words = " ".join(made_up_texts[number * 50 : number * 50 + 20])
+        page = _page(words, f"https://site{number}.test/")
+        (folder / f"{number:02}.json").write_text(json.dumps(page))
+    call = ["train-text-model", str(folder), "--output", str(output), "--vocab_size", "700"]
+    assert command_line(call) == 0
+    assert "--tokenizer_name_or_path" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw", "tokenizer"]
+    tokenizer = RRWebTokenizer.from_pretrained(output)
+    assert tokenizer.vocab_size == len(tokenizer) == 1220
+    assert command_line(call) == 1  # never written over
+    assert "exists already" in capsys.readouterr().err
+
+    run = [
+        *("--data_dir", str(folder), "--cache_dir", str(tmp_path / "cache"), "--use_cpu"),
+        *("--output_dir", str(tmp_path / "run"), "--model_size", "tiny", "--window_tokens", "64"),
+        *("--per_device_train_batch_size", "4", "--max_steps", "2", "--samples_per_epoch", "8"),
+        *("--validation_fraction", "0.3", "--num_proc", "1", "--dataloader_num_workers", "0"),
+        *("--eval_steps", "2", "--logging_steps", "1"),
+    ]
+    assert train_mlm.main([*run, "--tokenizer_name_or_path", str(output)]) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["vocab_size"] == 1220
+    assert RRWebTokenizer.from_pretrained(tmp_path / "run").vocab_size == 1220
+    weights = ["--model_name_or_path", str(tmp_path / "run")]
+    assert train_mlm.main([*run, *weights, "--output_dir", str(tmp_path / "other")]) == 2
+    assert "vocabulary of 1,220 ids" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", ["10", "70000"])
+def test_sizes_that_no_vocabulary_can_have_are_a_bad_call(tmp_path, capsys, size):
+    call = ["train-text-model", str(tmp_path), "--output", str(tmp_path / "x")]
+    with pytest.raises(SystemExit) as caught:
+        command_line([*call, "--vocab_size", size])
+    assert caught.value.code == 2
+    assert "--vocab_size must be in" in capsys.readouterr().err

@@ -22,10 +22,10 @@ from rrweb_tokenizer.grammar_table import CLASSES, FIRST_FIELDS, FOLLOWERS, NEVE
 from rrweb_tokenizer.schema import decode_events
 from rrweb_tokenizer.structural_vocab import (
     GROUPS,
+    MAX_VOCAB_SIZE,
     NUM_STRUCTURAL,
     STRUCTURAL_IDS,
     STRUCTURAL_TOKENS,
-    VOCAB_SIZE,
 )
 
 SAMPLE = sorted(Path(str(resources.files("data_prep").joinpath("sample"))).glob("*.json.zst"))
@@ -96,7 +96,7 @@ def test_illegal_places_and_their_share_are_told() -> None:
     assert illegal_share([]) == illegal_share(ids[:1]) == 0.0
 
 
-@pytest.mark.parametrize("ids", [[[1, 2]], [0.5, 1.0], [-1, 3], [3, VOCAB_SIZE], ["a"]])
+@pytest.mark.parametrize("ids", [[[1, 2]], [0.5, 1.0], [-1, 3], [3, MAX_VOCAB_SIZE], ["a"]])
 def test_what_is_no_row_of_ids_is_refused(ids) -> None:
     with pytest.raises(ValueError, match="ids"):
         illegal_successions(ids)

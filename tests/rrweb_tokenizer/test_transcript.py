@@ -24,6 +24,7 @@ from rrweb_tokenizer.schema import decode_events
 from rrweb_tokenizer.serializer import serialize
 from rrweb_tokenizer.structural_vocab import (
     GROUPS,
+    MAX_VOCAB_SIZE,
     STRUCTURAL_IDS,
     STRUCTURAL_TOKENS,
     VOCAB_SIZE,
@@ -405,7 +406,7 @@ def test_masked_tokens_stay_visible() -> None:
 
 
 def test_ids_outside_the_vocabulary_are_refused() -> None:
-    for outside in (-1, VOCAB_SIZE):
+    for outside in (-1, MAX_VOCAB_SIZE):
         with pytest.raises(ValueError, match="outside"):
             entries([outside], no_words)
 
