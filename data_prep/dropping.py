@@ -11,7 +11,7 @@ from typing import Any
 
 from data_prep.corpus import WINDOW_IDS
 from data_prep.files import sync_folder
-from data_prep.ledger import FileOutcome, Ledger, session_outcome
+from data_prep.ledger import NEARLY_SAME, FileOutcome, Ledger, session_outcome
 from data_prep.near_duplicates import NearDuplicate, find_near_duplicates
 from data_prep.shards import SPLITS, SessionRow, SplitSummary, SplitTable, write_split
 
@@ -68,8 +68,7 @@ def _rows_without(table: SplitTable, dropped: set[int]) -> Iterator[SessionRow]:
 def _ledger_without(ledger: Ledger, found: Sequence[NearDuplicate]) -> Ledger:
     """Write the ledger again, with a reason in place of each session that was left out."""
     reasons = {
-        pair.session_id: f"nearly the same as a session of another split "
-        f"({pair.other_session_id} of {pair.other_split}, similarity {pair.similarity:.3f})"
+        pair.session_id: f"{NEARLY_SAME} ({pair.other_session_id} of {pair.other_split}, similarity {pair.similarity:.3f})"
         for pair in found
     }
     path = ledger.path
@@ -88,6 +87,4 @@ def _outcome_without(row: dict[str, Any], reasons: Mapping[str, str]) -> FileOut
     sessions = [session_outcome(session) for session in row.pop("sessions")]
     more = [reasons[session.session_id] for session in sessions if session.session_id in reasons]
     kept = tuple(session for session in sessions if session.session_id not in reasons)
-    if more:
-        row["stamp"] = ""
     return FileOutcome(**{**row, "reasons": (*row["reasons"], *more)}, sessions=kept)

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from data_prep.corpus import PreparedCorpus
 from data_prep.files import sha256_of
-from data_prep.ledger import SessionOutcome, session_outcome
-from data_prep.manifest import LEDGER_FILE
+from data_prep.ledger import SessionOutcome, is_whole, session_outcome
+from data_prep.manifest import LEDGER_FILE, STAMPS_FILE
 from data_prep.parts import EncodedFile
 from data_prep.shards import SPLITS, SessionRow, SplitTable
 
@@ -25,7 +25,7 @@ class _Place(NamedTuple):
 
 
 class EarlierCorpus:
-    """The files of a prepared corpus, by their stamps in its ledger; satisfies `EncodedStore`."""
+    """The files of a prepared corpus, by their stamps; satisfies `EncodedStore`."""
 
     def __init__(
         self, corpus: PreparedCorpus | None, report: Callable[[str], None] = print
@@ -44,9 +44,7 @@ class EarlierCorpus:
             return
         self._ledger = corpus.path / LEDGER_FILE
         self._tables = {split: SplitTable.open(corpus.path, split) for split in SPLITS}
-        for stamp, place in _places_in(self._ledger):
-            if stamp:
-                self._places[stamp] = place
+        self._places.update(_places_in(self._ledger, corpus.path / STAMPS_FILE))
 
     def __contains__(self, key: str) -> bool:
         return key in self._places
@@ -80,6 +78,7 @@ def _is_sound(corpus: PreparedCorpus) -> bool:
     ledger = corpus.path / LEDGER_FILE
     return (
         ledger.is_file()
+        and (corpus.path / STAMPS_FILE).is_file()
         and sha256_of(ledger) == corpus.ledger_sha256
         and all(
             sha256_of(corpus.path / split / shard.name) == shard.sha256
@@ -89,12 +88,14 @@ def _is_sound(corpus: PreparedCorpus) -> bool:
     )
 
 
-def _places_in(ledger: Path) -> Iterator[tuple[str, _Place]]:
+def _places_in(ledger: Path, stamps: Path) -> Iterator[tuple[str, _Place]]:
+    """Yield the stamp and place of each file that lost no session to another one."""
     rows = Counter(dict.fromkeys(SPLITS, 0))
     at = 0
-    with ledger.open("rb") as lines:
-        for line in lines:
+    with ledger.open("rb") as lines, stamps.open(encoding="ascii") as keys:
+        for line, key in zip(lines, keys, strict=False):
             row = json.loads(line)
-            yield row.get("stamp", ""), _Place(at, tuple(rows[split] for split in SPLITS))
+            if is_whole(row):
+                yield key.strip(), _Place(at, tuple(rows[split] for split in SPLITS))
             rows.update(session["split"] for session in row["sessions"])
             at += len(line)

@@ -7,11 +7,19 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from data_prep.files import sync_file
 
-__all__ = ["FileOutcome", "Ledger", "SessionOutcome", "session_outcome"]
+__all__ = [
+    "NEARLY_SAME",
+    "SAME_CONTENT",
+    "FileOutcome",
+    "Ledger",
+    "SessionOutcome",
+    "is_whole",
+    "session_outcome",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +54,20 @@ class FileOutcome:
     reasons: tuple[str, ...] = ()
     """Why the file, or sessions of it, were rejected."""
 
-    stamp: str = ""
-    """By which a later preparation knows the file again and need not tokenise it: see
-    `parts.source_key`. Empty where sessions of it were left out for the sake of others."""
-
     @property
     def is_accepted(self) -> bool:
         """Whether at least one session came out of it."""
         return bool(self.sessions)
+
+
+SAME_CONTENT: Final = "same content as another session"
+NEARLY_SAME: Final = "nearly the same as a session of another split"
+"""Reasons for which a session is left out for the sake of another."""
+
+
+def is_whole(row: Mapping[str, Any]) -> bool:
+    """Tell whether a ledger line's file kept all sessions, whatever other files hold."""
+    return not any(reason.startswith((SAME_CONTENT, NEARLY_SAME)) for reason in row["reasons"])
 
 
 def session_outcome(row: Mapping[str, Any]) -> SessionOutcome:

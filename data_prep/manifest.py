@@ -15,12 +15,14 @@ from data_prep.errors import DataError
 from data_prep.names import is_hidden, unrelated_suffix, without_suffixes
 from data_prep.remote import RemoteFile, is_remote, list_remote, shown
 
-__all__ = ["CORPUS_FILE", "LEDGER_FILE", "Manifest", "Source", "list_sources"]
+__all__ = ["CORPUS_FILE", "LEDGER_FILE", "STAMPS_FILE", "Manifest", "Source", "list_sources"]
 
 CORPUS_FILE: Final = "corpus.json"
 """A folder that holds a file of this name is a prepared corpus, not an input."""
 
 LEDGER_FILE: Final = "ledger.jsonl"
+STAMPS_FILE: Final = "stamps.txt"
+"""A line for each of the ledger: by which a later preparation knows the file again."""
 """Beside it: what became of each file."""
 
 

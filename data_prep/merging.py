@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 
 from data_prep.corpus import WINDOW_IDS
-from data_prep.ledger import FileOutcome, Ledger
-from data_prep.manifest import LEDGER_FILE, Source
+from data_prep.ledger import SAME_CONTENT, FileOutcome, Ledger
+from data_prep.manifest import LEDGER_FILE, STAMPS_FILE, Source
 from data_prep.parts import EncodedFile, EncodedStore, source_key
 from data_prep.shards import SPLITS, SplitSummary, SplitWriter
 
@@ -28,6 +28,7 @@ class Merge:
         self.num_windows = Counter(dict.fromkeys(SPLITS, 0))
         self.file_hashes: list[str] = []
         self.ledger = Ledger(path=folder / LEDGER_FILE, num_listed=num_listed)
+        self._stamps = (folder / STAMPS_FILE).open("w", encoding="ascii")
         self._writers = {
             split: SplitWriter(folder, split, max_shard_bytes=max_shard_bytes) for split in SPLITS
         }
@@ -42,6 +43,7 @@ class Merge:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._stamps.close()
         self.ledger.abort()
         for writer in self._writers.values():
             writer.abort()
@@ -53,22 +55,22 @@ class Merge:
             store = next((store for store in stores if key in store), None)
             if store is None:
                 raise RuntimeError(f"{source.path} was listed and never encoded")
-            self.ledger.record(self._accept(source, key, store.read(key)))
+            self._stamps.write(f"{key}\n")
+            self.ledger.record(self._accept(source, store.read(key)))
 
     def finish(self) -> dict[str, SplitSummary]:
         """Complete shards and ledger, and return what was written."""
+        self._stamps.close()
         self.ledger.close()
         return {split: writer.close() for split, writer in self._writers.items()}
 
-    def _accept(self, source: Source, key: str, encoded: EncodedFile) -> FileOutcome:
+    def _accept(self, source: Source, encoded: EncodedFile) -> FileOutcome:
         """Write a file's sessions, but those whose content came before: they would leak."""
         reasons, outcomes = list(encoded.reasons), []
-        is_whole = True
         for row, outcome in encoded.sessions:
             first = self._first_with.setdefault(bytes.fromhex(row.sha256)[:16], row.session_id)
             if first != row.session_id:
-                reasons.append(f"same content as another session ({first})")
-                is_whole = False
+                reasons.append(f"{SAME_CONTENT} ({first})")
                 continue
             self._writers[row.split].append(row)
             outcomes.append(outcome)
@@ -81,5 +83,4 @@ class Merge:
             sha256=encoded.sha256,
             sessions=tuple(outcomes),
             reasons=tuple(reasons),
-            stamp=key if is_whole else "",
         )

@@ -5,6 +5,7 @@ Layout of a corpus folder::
     corpus/
         corpus.json                 what the corpus is; written last (module `corpus`)
         ledger.jsonl                what became of each input file
+        stamps.txt                  names, sizes and times of these files, hashed; a line for each
         train/
             data-00000.arrow        Arrow IPC stream of SCHEMA; a new one after `max_shard_bytes`
             dataset_info.json       these two make `datasets.load_from_disk("corpus/train")` work;

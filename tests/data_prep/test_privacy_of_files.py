@@ -163,11 +163,11 @@ def test_names_that_a_recogniser_finds_become_no_piece(recordings, tmp_path):
     (tmp_path / "a.json").write_text(json.dumps([meta(0), snapshot(1, *lines, *more)]))
     arguments = [str(tmp_path / "a.json"), "--vocab_size", "420", "--test_fraction", "0"]
     arguments += ["--validation_fraction", "0", "--output"]
-    assert train_text_model_main([*arguments, str(tmp_path / "plain")]) == 0
+    assert train_text_model_main([*arguments, str(tmp_path / "plain.model")]) == 0
     recogniser = ["--recogniser", "name_recogniser:find_names"]
-    assert train_text_model_main([*arguments, str(tmp_path / "hidden"), *recogniser]) == 0
-    assert b"Quackenbush" in (tmp_path / "plain").read_bytes()
-    assert b"Quack" not in (tmp_path / "hidden").read_bytes()
+    assert train_text_model_main([*arguments, str(tmp_path / "hidden.model"), *recogniser]) == 0
+    assert b"Quackenbush" in (tmp_path / "plain.model").read_bytes()
+    assert b"Quack" not in (tmp_path / "hidden.model").read_bytes()
 
 
 def _plain_lines():

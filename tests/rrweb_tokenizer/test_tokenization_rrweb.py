@@ -326,9 +326,17 @@ def test_another_structural_vocabulary_is_refused_by_name(tmp_path, vocabulary):
         RRWebTokenizer(structural_vocab_path=path)
 
 
-def test_a_text_model_of_another_size_is_refused(tmp_path, small_model_proto):
+def test_a_text_model_of_another_size_makes_another_vocabulary(
+    tmp_path, small_model_proto, monkeypatch
+):
     path = tmp_path / "text_bpe.model"
     path.write_bytes(small_model_proto)
+    small = RRWebTokenizer(bpe_model_path=path)
+    assert small.vocab_size == len(small) == len(small.get_vocab()) == 1320
+    assert small.decode([1319, 1320]).endswith("[UNK]")
+    small.save_pretrained(tmp_path / "saved")
+    assert RRWebTokenizer.from_pretrained(tmp_path / "saved").get_vocab() == small.get_vocab()
+    monkeypatch.setattr("rrweb_tokenizer.tokenization_rrweb.MAX_VOCAB_SIZE", 1319)
     with pytest.raises(ValueError, match=r"text_bpe\.model: 800 pieces"):
         RRWebTokenizer(bpe_model_path=path)
 
