@@ -68,7 +68,10 @@ def _rows_without(table: SplitTable, dropped: set[int]) -> Iterator[SessionRow]:
 def _ledger_without(ledger: Ledger, found: Sequence[NearDuplicate]) -> Ledger:
     """Write the ledger again, with a reason in place of each session that was left out."""
     reasons = {
-        pair.session_id: f"{NEARLY_SAME} ({pair.other_session_id} of {pair.other_split}, similarity {pair.similarity:.3f})"
+        pair.session_id: (
+            f"{NEARLY_SAME} ({pair.other_session_id} of {pair.other_split}, "
+            f"similarity {pair.similarity:.3f})"
+        )
         for pair in found
     }
     path = ledger.path

@@ -90,6 +90,8 @@ def _rows(file: Path, column: str) -> Iterator[tuple[str, str]]:
 
 def _batches(file: Path, column: str) -> Iterator[Any]:
     # Imported here: it brings pandas along, a quarter of what every worker's start takes.
+    from pyarrow import csv
+    from pyarrow import dataset as datasets
 
     suffix = file.suffix.lower()
     if suffix in _PARQUET:
@@ -97,14 +99,14 @@ def _batches(file: Path, column: str) -> Iterator[Any]:
     elif suffix == ".csv":
         # As text: a group "007" is not 7.
         text = {name: pa.string() for name in ("path", column)}
-        convert = pa.csv.ConvertOptions(column_types=text, strings_can_be_null=True)
-        form = pa.dataset.CsvFileFormat(convert_options=convert)
+        convert = csv.ConvertOptions(column_types=text, strings_can_be_null=True)
+        form = datasets.CsvFileFormat(convert_options=convert)
     elif suffix in _JSON_LINES:
         form = "json"
     else:
         raise DataError(f"{file} has none of the forms of a manifest: .csv, .jsonl, .parquet")
     try:
-        dataset = pa.dataset.dataset(str(file), format=form)
+        dataset = datasets.dataset(str(file), format=form)
         missing = [name for name in ("path", column) if name not in dataset.schema.names]
         if missing:
             raise DataError(
