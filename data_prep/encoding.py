@@ -22,6 +22,7 @@ from data_prep.readers import Rejected, Session, UnreadableError, read_sessions
 from data_prep.sessions import at_hand
 from data_prep.shards import SessionRow
 from data_prep.splits import split_of
+from rrweb_tokenizer.collection import paused_collection
 from rrweb_tokenizer.recognisers import Recogniser, load_recogniser, module_file
 from rrweb_tokenizer.schema import DecodedEvents, Event, FullSnapshotEvent, MetaEvent, decode_events
 
@@ -203,6 +204,7 @@ def encode_source(
     return EncodedSource(sha256=sha256, reasons=tuple(reasons), num_retries=num_retries)
 
 
+@paused_collection()  # of one session, so that its garbage is found before the next one's
 def encode_session(
     session: Session | Rejected, source: Source, encoder: SessionEncoder, options: EncodingOptions
 ) -> tuple[SessionRow, SessionOutcome] | str:

@@ -34,6 +34,7 @@ from data_prep.session_row import SPLITS
 from data_prep.sessions import sessions_of
 from data_prep.size_sample import MAX_SAMPLE, Estimate, SampledSession, SizeSample, estimate_total
 from data_prep.splits import check_not_empty, split_of
+from rrweb_tokenizer.collection import paused_collection
 from rrweb_tokenizer.schema import FullSnapshotEvent, decode_events
 
 __all__ = ["InspectOptions", "Inspection", "inspect_recordings"]
@@ -228,6 +229,7 @@ def look_at(source: Source, options: InspectOptions, encoder: SessionEncoder | N
     return found
 
 
+@paused_collection()
 def _add_session(
     session: Session,
     ordinal: int,

@@ -24,7 +24,6 @@ from data_prep.encoding import EncoderFactory, EncodingOptions, SessionEncoder, 
 from data_prep.errors import DataError
 from data_prep.manifest import Source
 from data_prep.parts import PartWriter, source_key
-from rrweb_tokenizer.collection import paused_collection
 
 __all__ = ["DonePart", "Work", "encode_parts", "map_sources", "processes_for"]
 
@@ -245,8 +244,7 @@ def _do_task(task: list[Source]) -> list[Any]:
 
 def _do_one(source: Source, work: Work[T]) -> T:
     try:
-        with paused_collection():  # garbage is looked for between files
-            return work(source)
+        return work(source)
     except Exception as error:
         # Nothing is swallowed: a fault of ours stops the work, and says on which file.
         error.add_note(f"while working on {source.path}")

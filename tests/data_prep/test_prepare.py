@@ -1,5 +1,6 @@
 """Preparation: every file accounted for, whole or not at all, same bytes for any process count."""
 
+import gc
 import gzip
 import io
 import json
@@ -10,11 +11,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from synthetic import make_events
 
 from data_prep.__main__ import main
 from data_prep.corpus import open_corpus
+from data_prep.encoding import load_tokenizer
 from data_prep.errors import DataError
 from data_prep.ledger import Ledger
+from data_prep.manifest import list_sources
 from data_prep.pool import encode_parts, processes_for
 from data_prep.prepare import PrepareOptions, default_cache_dir, open_or_prepare, prepare
 from data_prep.progress import Progress
@@ -632,3 +636,21 @@ def test_files_of_several_sessions_are_prepared_alike_by_any_number_of_processes
     assert {s["group"] for s in rows["windows.json"]["sessions"]} == {"file:windows"}
     ids = [s["session_id"] for s in rows["windows.json"]["sessions"]]
     assert ids == ["windows#v", "windows#w"]
+
+
+def test_memory_does_not_grow_with_the_sessions_of_a_file(tmp_path, options):
+    lines = [json.dumps(make_events("shop", seed, num_actions=5)) for seed in range(90)]
+    (tmp_path / "all.jsonl").write_text("\n".join(lines))
+    num_objects = []
+
+    class Watching:
+        tokenizer = load_tokenizer(None)
+
+        def encode_events(self, session):
+            num_objects.append(len(gc.get_objects()))
+            return self.tokenizer.encode_events(session)
+
+    sources = list_sources([tmp_path]).sources
+    list(encode_parts(sources, Watching(), Watching, options.encoding(), tmp_path, 1))
+    assert len(num_objects) == 90
+    assert max(num_objects[60:]) < 1.2 * max(num_objects[:30])
