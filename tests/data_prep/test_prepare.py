@@ -639,8 +639,8 @@ def test_files_of_several_sessions_are_prepared_alike_by_any_number_of_processes
 
 
 def test_memory_does_not_grow_with_the_sessions_of_a_file(tmp_path, options):
-    lines = [json.dumps(make_events("shop", seed, num_actions=5)) for seed in range(90)]
-    (tmp_path / "all.jsonl").write_text("\n".join(lines))
+    line = json.dumps(make_events("shop", 1, num_actions=40))
+    (tmp_path / "all.jsonl").write_text("\n".join([line] * 60))
     num_objects = []
 
     class Watching:
@@ -652,5 +652,6 @@ def test_memory_does_not_grow_with_the_sessions_of_a_file(tmp_path, options):
 
     sources = list_sources([tmp_path]).sources
     list(encode_parts(sources, Watching(), Watching, options.encoding(), tmp_path, 1))
-    assert len(num_objects) == 90
-    assert max(num_objects[60:]) < 1.2 * max(num_objects[:30])
+    assert len(num_objects) == 60
+    # A session leaves about 150 objects in cycles, which must not pile up until the file's end.
+    assert num_objects[-1] - num_objects[10] < 2_000
