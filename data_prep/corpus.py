@@ -99,6 +99,9 @@ class PreparedCorpus:
     ledger_sha256: str = ""
     """Hash of `ledger.jsonl`; empty in corpora of before it was noted."""
 
+    stamps_sha256: str = ""
+    """Hash of `stamps.txt`; empty where there is none."""
+
     @property
     def num_sessions(self) -> dict[str, int]:
         """Number of sessions by split."""

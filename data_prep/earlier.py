@@ -79,6 +79,7 @@ def _is_sound(corpus: PreparedCorpus) -> bool:
     return (
         ledger.is_file()
         and (corpus.path / STAMPS_FILE).is_file()
+        and sha256_of(corpus.path / STAMPS_FILE) == corpus.stamps_sha256
         and sha256_of(ledger) == corpus.ledger_sha256
         and all(
             sha256_of(corpus.path / split / shard.name) == shard.sha256

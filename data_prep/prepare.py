@@ -49,7 +49,7 @@ from data_prep.files import finish_replacing, put_in_place, sha256_of
 from data_prep.grouping import Grouping, MissingGroup, cached_grouping
 from data_prep.ledger import Ledger
 from data_prep.limits import DEFAULT_LIMITS, Limits
-from data_prep.manifest import LEDGER_FILE, Manifest, list_sources
+from data_prep.manifest import LEDGER_FILE, STAMPS_FILE, Manifest, list_sources
 from data_prep.merging import Merge
 from data_prep.parts import PartFolder, source_key
 from data_prep.pool import encode_parts, processes_for
@@ -411,6 +411,7 @@ class _Preparation:
             counts=dict(ledger.counts),
             num_rejected_events=ledger.num_rejected_events,
             ledger_sha256=sha256_of(ledger.path),
+            stamps_sha256=sha256_of(self._partial / STAMPS_FILE),
         )
         write_corpus(corpus, self._partial)
         put_in_place(self._partial, self._output)

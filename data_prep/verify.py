@@ -12,7 +12,8 @@ from typing import Final
 import rrweb_tokenizer
 from data_prep.corpus import PREPARE_AGAIN, WINDOW_IDS, PreparedCorpus, read_corpus_file
 from data_prep.errors import DataError
-from data_prep.manifest import CORPUS_FILE, LEDGER_FILE
+from data_prep.files import sha256_of
+from data_prep.manifest import CORPUS_FILE, LEDGER_FILE, STAMPS_FILE
 from data_prep.problems import Problems
 from data_prep.shards import SPLITS, SplitTable
 from data_prep.verify_leakage import SeenKeys, check_near_duplicates, check_windows
@@ -123,6 +124,7 @@ def _check_contents(corpus: PreparedCorpus, problems: Problems, notes: list[str]
         stored = rows_of_split(shards, split, check, problems)
         rows[split] = counted[split].watch(seen.watch(split, stored))
     check_ledger(corpus.path / LEDGER_FILE, corpus, rows, problems)
+    _check_stamps(corpus, problems)
     for split, count in counted.items():
         count.compare(corpus, split, problems)
     seen.check(corpus.path, problems)
@@ -167,3 +169,14 @@ def _num_token_ids(corpus: PreparedCorpus, notes: list[str]) -> int:
         return VOCAB_SIZE
     notes.append("ids were made with another text model; their upper bound was not checked")
     return _ALL_UINT16
+
+
+def _check_stamps(corpus: PreparedCorpus, problems: Problems) -> None:
+    file = corpus.path / STAMPS_FILE
+    if not corpus.stamps_sha256:
+        return
+    try:
+        if sha256_of(file) != corpus.stamps_sha256:
+            problems.add(file, "", "was changed: its sha256 is not as written")
+    except OSError as error:
+        problems.add(file, "", f"cannot be read: {error.strerror}")

@@ -408,5 +408,6 @@ def test_left_out_near_duplicates_stand_in_the_ledger_with_their_reason(same_pag
     assert sorted(path.name for path in Path(corpus.path).iterdir()) == [
         "corpus.json",
         "ledger.jsonl",
+        "stamps.txt",
         *sorted(SPLITS),
     ]
