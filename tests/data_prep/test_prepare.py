@@ -450,7 +450,8 @@ def test_a_damaged_corpus_is_refused_with_a_remedy(tmp_path, run, damage):
         shard.write_bytes(shard.read_bytes()[:-1])
     else:
         file.unlink()
-    with pytest.raises(DataError, match="--overwrite"):
+    remedy = "holds no corpus.json" if damage == "missing" else "--overwrite"
+    with pytest.raises(DataError, match=remedy):
         open_corpus(corpus.path)
 
 
