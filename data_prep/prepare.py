@@ -15,8 +15,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -27,7 +26,6 @@ from data_prep.corpus import (
     FORMAT_VERSION,
     Identity,
     PreparedCorpus,
-    inputs_hash,
     is_corpus,
     open_corpus,
     write_corpus,
@@ -36,9 +34,7 @@ from data_prep.dropping import count_windows, drop_near_duplicates
 from data_prep.earlier import EarlierCorpus
 from data_prep.encoding import (
     EncoderFactory,
-    EncodingOptions,
     SessionEncoder,
-    file_sha256,
     load_tokenizer,
     recogniser_hash,
     tokenizer_code_hash,
@@ -46,16 +42,16 @@ from data_prep.encoding import (
 )
 from data_prep.errors import DataError
 from data_prep.files import finish_replacing, put_in_place, sha256_of
-from data_prep.grouping import Grouping, MissingGroup, cached_grouping
 from data_prep.ledger import Ledger
-from data_prep.limits import DEFAULT_LIMITS, Limits
 from data_prep.manifest import LEDGER_FILE, STAMPS_FILE, Manifest, list_sources
 from data_prep.merging import Merge
 from data_prep.parts import PartFolder, source_key
 from data_prep.pool import encode_parts, processes_for
+from data_prep.prepare_options import PrepareOptions
 from data_prep.progress import Progress
 from data_prep.readers import reader_of
 from data_prep.remote import is_remote, shown
+from data_prep.reuse import hash_of_inputs, newest_corpus, reusable_corpus
 from data_prep.splits import check_not_empty
 from data_prep.summary import summary_of
 
@@ -69,106 +65,6 @@ __all__ = [
 ]
 
 _UNSAFE: Final = re.compile(r"[^\w.-]")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrepareOptions:
-    """How recordings are prepared.
-
-    Raises:
-        ValueError: A field is out of its range.
-    """
-
-    group_by: str = "auto"
-    """What the split keeps together: see module `grouping`."""
-
-    manifest: Path | None = None
-    """Table of the files, for group_by column:NAME."""
-
-    missing_group: MissingGroup = "reject"
-    """What becomes of sessions that lack what `group_by` asks for."""
-
-    drop_near_duplicates: bool = False
-    """Leave out validation and test sessions that are nearly the same as one of another split."""
-
-    test_fraction: float = 0.05
-    """Share of the groups set aside for the test split, first."""
-
-    validation_fraction: float = 0.1
-    """Share of the others for validation."""
-
-    salt: str = ""
-    """Another salt deals the groups out anew."""
-
-    tokenizer_name_or_path: str | None = None
-    """Folder of a tokenizer; the shipped one where not given."""
-
-    recogniser: str | None = None
-    """Name of a recogniser for what patterns cannot find, "module:function"."""
-
-    num_proc: int | None = None
-    """Processes; where not given, as many as there are cores and work for them."""
-
-    overwrite: bool = False
-    """Replace a corpus of another fingerprint; what of it still holds is not encoded again."""
-
-    max_shard_bytes: int = 512 << 20
-    """A new file of a split is begun after this many bytes of ids."""
-
-    show_progress: bool = True
-    """Show a bar on a terminal, plain lines elsewhere."""
-
-    limits: Limits = field(default_factory=lambda: DEFAULT_LIMITS)
-    """Caps on what is read from one file."""
-
-    reader: str | None = None
-    """Name of the reader that reads every file; by content where not given."""
-
-    def __post_init__(self) -> None:
-        self.grouping()
-        for name in ("test_fraction", "validation_fraction"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
-        if self.num_proc is not None and self.num_proc < 1:
-            raise ValueError(f"num_proc must be positive, got {self.num_proc}")
-
-    def grouping(self) -> Grouping:
-        """Return the rule that `group_by` names; reads the manifest, where there is one.
-
-        Raises:
-            ValueError: The rule cannot work, or the manifest cannot be read; says why.
-        """
-        return cached_grouping(self.group_by, self.manifest, self.missing_group)
-
-    def encoding(self) -> EncodingOptions:
-        """Return what each worker needs to know."""
-        return EncodingOptions(
-            grouping=self.grouping(),
-            test_fraction=self.test_fraction,
-            validation_fraction=self.validation_fraction,
-            salt=self.salt,
-            limits=self.limits,
-            reader=self.reader,
-        )
-
-    def deciding(self) -> dict[str, Any]:
-        """Return those options that decide the bytes of the corpus."""
-        names = [
-            "group_by",
-            "test_fraction",
-            "validation_fraction",
-            "salt",
-            "max_shard_bytes",
-            "reader",
-        ]
-        # Named only where they differ from the default, so that older corpora are still the same.
-        if self.missing_group != "reject":
-            names.append("missing_group")
-        if self.drop_near_duplicates:
-            names.append("drop_near_duplicates")
-        deciding = {name: getattr(self, name) for name in names} | {"limits": asdict(self.limits)}
-        table = self.grouping().table
-        return deciding if table is None else deciding | {"manifest": table.sha256()}
 
 
 def prepare(
@@ -214,7 +110,7 @@ def prepare(
     with FileLock(output.parent / f".{work_name}.lock"):
         parts_dir = output.with_name(f".{work_name}.parts")
         finish_replacing(_partial_of(output), output, is_complete=is_corpus)
-        existing = _reusable(output, manifest, tokenizer, options)
+        existing = reusable_corpus(output, manifest, tokenizer, options)
         if existing is not None:
             shutil.rmtree(parts_dir, ignore_errors=True)
             report(f"{output} already holds these recordings; it is used as it is")
@@ -269,7 +165,7 @@ def open_or_prepare(
         encoder_factory=encoder_factory,
         report=report,
         work_name=stem,
-        earlier=_newest_corpus(output.parent, stem),
+        earlier=newest_corpus(output.parent, stem),
     )
 
 
@@ -394,7 +290,7 @@ class _Preparation:
             validation_fraction=options.validation_fraction,
         )
         identity = Identity(
-            inputs=_inputs_hash(self._manifest, merge.file_hashes),
+            inputs=hash_of_inputs(self._manifest, merge.file_hashes),
             tokenizer=self._tokenizer,
             options=options.deciding(),
         )
@@ -418,79 +314,12 @@ class _Preparation:
         return corpus, ledger
 
 
-def _reusable(
-    output: Path, manifest: Manifest, tokenizer: dict[str, str], options: PrepareOptions
-) -> PreparedCorpus | None:
-    """Return the corpus in `output` where it is the one asked for, None where it is to be made."""
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return None
-    if not is_corpus(output):
-        raise DataError(f"{output} exists and is no prepared corpus; choose another --output")
-    if options.overwrite:
-        return None
-    corpus = open_corpus(output)
-    wanted = Identity(
-        inputs=corpus.identity.inputs, tokenizer=tokenizer, options=options.deciding()
-    )
-    differences = wanted.differences(corpus.identity)
-    if not differences:
-        if corpus.quick_inputs == manifest.quick_hash() or _holds_all(corpus, manifest, options):
-            return corpus
-        if _is_grown(corpus, manifest):
-            return None
-        differences = ["inputs"]
-    raise DataError(
-        f"{output} holds another corpus (different: {', '.join(differences)}); "
-        "choose another --output, or replace it with --overwrite"
-    )
-
-
-def _holds_all(corpus: PreparedCorpus, manifest: Manifest, options: PrepareOptions) -> bool:
-    """Tell whether the files are those of the corpus by their contents, whatever their times."""
-    names = [(source.relative, source.num_bytes) for source in manifest.sources]
-    if names != [(row["file"], row["num_bytes"]) for row in _ledger_rows(corpus)]:
-        return False  # told without reading any
-    hashes = [file_sha256(source, options.limits) for source in manifest.sources]
-    return _inputs_hash(manifest, hashes) == corpus.identity.inputs
-
-
-def _is_grown(corpus: PreparedCorpus, manifest: Manifest) -> bool:
-    """Tell whether the files are those of the corpus, by name and size, and further ones."""
-    listed = {(source.relative, source.num_bytes) for source in manifest.sources}
-    is_held = all((row["file"], row["num_bytes"]) in listed for row in _ledger_rows(corpus))
-    return is_held and len(manifest.sources) > corpus.num_listed
-
-
-def _ledger_rows(corpus: PreparedCorpus) -> Iterator[dict[str, Any]]:
-    try:
-        with (corpus.path / LEDGER_FILE).open("rb") as lines:
-            yield from map(json.loads, lines)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{corpus.path / LEDGER_FILE} is missing or damaged ({type(error).__name__}); prepare "
-            "the corpus again with --overwrite"
-        ) from None
-
-
-def _newest_corpus(folder: Path, stem: str) -> Path | None:
-    """Return the corpus that was made last of those whose names begin with a stem."""
-    found = [path for path in folder.glob(f"{stem}-*") if is_corpus(path)]
-    return max(found, key=lambda path: (path.stat().st_mtime_ns, path.name), default=None)
-
-
 def _digest_of(key: list[Any]) -> str:
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _partial_of(output: Path) -> Path:
     return output.with_name(f".{output.name}.partial")
-
-
-def _inputs_hash(manifest: Manifest, file_hashes: Sequence[str]) -> str:
-    return inputs_hash(
-        (source.relative, source.num_bytes, sha256)
-        for source, sha256 in zip(manifest.sources, file_hashes, strict=True)
-    )
 
 
 def _nothing_accepted(ledger: Ledger) -> str:
