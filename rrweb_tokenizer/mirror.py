@@ -283,7 +283,11 @@ class Mirror:
             # writes new ones within an added node means them all the same.
             if node.child_nodes and not self._is_new(node):
                 node.child_nodes = []
-            self._register_new(node)
+            if node.child_nodes or node.tag_name in WITH_TEXT_ATTRIBUTE:
+                self._register_new(node)
+            else:  # nearly all: as above, without the walk
+                self._nodes[node.id] = node
+                self._gone.discard(node.id)
         if _NOWHERE in (added.next_id, added.previous_id):
             self._placeless[node.id] = added
             return True

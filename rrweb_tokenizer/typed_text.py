@@ -43,14 +43,12 @@ def is_typed_into(node: Node) -> bool:
         if not _FIELD_ROLES.isdisjoint(roles):
             return node.tag_name.lower() not in _FIELD_TAGS
     names = attributes.get("class")
-    return isinstance(names, str) and _has_editor_class(names)
-
-
-def _has_editor_class(names: str) -> bool:
     # Most class attributes hold neither word: two searches spare them the split.
-    if "editor" not in names and "CodeMirror" not in names:
-        return False
-    return not _EDITOR_CLASSES.isdisjoint(names.split())
+    return (
+        type(names) is str
+        and ("editor" in names or "CodeMirror" in names)
+        and not _EDITOR_CLASSES.isdisjoint(names.split())
+    )
 
 
 def is_within_typed_text(node: Node, mirror: Mirror) -> bool:
