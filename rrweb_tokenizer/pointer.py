@@ -70,7 +70,9 @@ def stroke_ids(positions: list[Position], previous: tuple[float, float] | None) 
 
 
 def _step(before_px: float, after_px: float) -> float:
-    return min(max(after_px - before_px, -_MAX_STEP_PX), _MAX_STEP_PX)
+    step_px = after_px - before_px
+    # JSON has no number that is none, but events may come from elsewhere.
+    return 0.0 if math.isnan(step_px) else min(max(step_px, -_MAX_STEP_PX), _MAX_STEP_PX)
 
 
 def _add(strokes: list[_Stroke], step: _Stroke) -> None:

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rrweb_tokenizer.incremental import MouseMoveData, Position
@@ -53,6 +53,7 @@ def test_of_many_turns_the_shortest_are_joined_first(lengths: list[int]) -> None
 
 
 @given(st.lists(st.floats(allow_infinity=True, allow_nan=True), min_size=2, max_size=20))
+@example([math.nan, 0.0, math.nan, 0.0])
 def test_no_number_is_too_odd_for_a_position(numbers: list[float]) -> None:
     batch = [Position(x=x, y=-x, time_offset=float(n)) for n, x in enumerate(numbers)]
     assert len(stroke_ids(batch, (0.0, 0.0))) <= 9
