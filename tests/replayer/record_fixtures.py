@@ -2,7 +2,7 @@
 
 Development only, like compare.py:
 
-    PYTHONPATH=. python tests/replayer/record_fixtures.py FILES --licence "MIT, rrweb-io/rrweb"
+    PYTHONPATH=. python tests/replayer/record_fixtures.py data_prep/sample/NAME.json.zst
     PYTHONPATH=. python tests/replayer/record_fixtures.py --random 40
 """
 
