@@ -168,7 +168,7 @@ def main() -> None:
 
 
 class _Plain(argparse.RawDescriptionHelpFormatter):
-    pass
+    """Help as it is written above."""
 
 
 def supervise(wanted: list[int], arguments: argparse.Namespace) -> dict[int, dict[str, Any]]:

@@ -90,8 +90,6 @@ def entries(
                 elapsed_ms = max(elapsed_ms, _ELAPSED_MS[min(elapsed_bin, len(_ELAPSED_MS) - 1)])
             case Frame(name="[SEP]"):
                 elapsed_ms = 0.0  # another session follows
-            case _:
-                pass
         is_page = full and isinstance(record, Event) and record.head in ("[EV_FullSnapshot]", None)
         told.append(
             Entry(
