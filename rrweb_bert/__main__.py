@@ -1,30 +1,46 @@
-"""`python -m rrweb_bert plot DIR`: the picture of a run."""
+"""`python -m rrweb_bert COMMAND`: what one does with a run or a trained model.
+
+A command is a module with `add_arguments(parser)` and `run(arguments) -> int`, the exit status. It
+is imported only when it is asked for, since some need torch and plots and some do not.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Final
 
-from .plots import PLOT_FILE, plot_history
+from data_prep.errors import DataError
+
+from .arguments import UsageError
 
 __all__ = ["main"]
 
+COMMANDS: Final = {
+    "plot": ("plot_command", "draw the loss and learning rate of a run"),
+}
+"""Name -> module in this package, and the line that `--help` prints."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a subcommand and return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m rrweb_bert")
-    commands = parser.add_subparsers(dest="command", required=True)
-    plot = commands.add_parser("plot", help=f"draw {PLOT_FILE} from training_history.json")
-    plot.add_argument("output_dir", type=Path, help="output folder of a run")
-    arguments = parser.parse_args(argv)
+    """Run a command and return the exit status: 0 done, 2 it cannot run as asked."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="python -m rrweb_bert", allow_abbrev=False)
+    choices = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module_name, summary) in COMMANDS.items():
+        command = choices.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        if words[:1] == [name]:
+            module = importlib.import_module(f".{module_name}", __package__)
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    arguments = parser.parse_args(words)
     try:
-        print(plot_history(arguments.output_dir))
-    except ValueError as error:
+        return int(arguments.run(arguments))
+    except (UsageError, DataError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 if __name__ == "__main__":
