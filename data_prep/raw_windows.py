@@ -10,6 +10,7 @@ the number of the attempt. So neither workers nor caches nor resumption change a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from typing import Any, Final
 
@@ -17,13 +18,18 @@ import numpy as np
 import numpy.typing as npt
 from datasets import IterableDataset
 
+from data_prep.batch_plan import BatchPlan
 from data_prep.errors import DataError
 from data_prep.raw_sessions import RawSessions, RawSplit
+from data_prep.streaming import attach_source
 from data_prep.windows import FILE, PLACE, START, WindowPlan, dealt_session, packed, random_below
 
-__all__ = ["raw_window", "raw_window_stream"]
+__all__ = ["MAX_SECONDS_A_BATCH", "raw_window", "raw_window_stream"]
 
 _MAX_ATTEMPTS: Final = 10_000
+
+MAX_SECONDS_A_BATCH: Final = 600.0
+"""A batch that takes longer hangs: its files are read and tokenised, and one may have a GB."""
 
 
 def raw_window_stream(
@@ -33,6 +39,8 @@ def raw_window_stream(
     batch_size: int,
     start_sample: int = 0,
     stop_sample: int,
+    rank: int = 0,
+    num_ranks: int = 1,
 ) -> IterableDataset:
     """Return the samples [start_sample, stop_sample) of a plan; see `streaming.window_stream`.
 
@@ -42,26 +50,35 @@ def raw_window_stream(
         batch_size: Must be the `DataLoader`'s batch size.
         start_sample: First sample; costs nothing to skip.
         stop_sample: One past the last sample.
+        rank: Number of this process.
+        num_ranks: Processes that read the samples together.
 
     Raises:
         ValueError: No sample lies between start and stop, or the plan samples by length.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be positive, got {batch_size}")
-    if not 0 <= start_sample < stop_sample:
-        raise ValueError(f"no samples between start {start_sample} and stop {stop_sample}")
+    batches = BatchPlan(
+        batch_size=batch_size,
+        start_sample=start_sample,
+        stop_sample=stop_sample,
+        rank=rank,
+        num_ranks=num_ranks,
+    )
     if plan.sampling != "session":
         raise ValueError("lengths of raw files are not known: sampling must be 'session'")
-    return IterableDataset.from_generator(
+    stream = IterableDataset.from_generator(
         _samples_of_batches,
         gen_kwargs={
-            "batch_ids": list(range(-(-(stop_sample - start_sample) // batch_size))),
+            "batch_ids": list(range(batches.num_batches)),
             "split": split,
             "plan": plan,
-            "batch_size": batch_size,
-            "start_sample": start_sample,
-            "stop_sample": stop_sample,
+            "batches": batches,
         },
+    )
+    return attach_source(
+        stream,
+        batches=batches,
+        names_of=partial(_file_of_sample, split, plan),
+        seconds_a_batch=MAX_SECONDS_A_BATCH,
     )
 
 
@@ -74,6 +91,14 @@ def raw_window(
         DataError: Draw after draw finds no session of the split.
     """
     return packed(plan.window_tokens, _pieces(plan, sessions, sample_index))
+
+
+def _file_of_sample(split: RawSplit, plan: WindowPlan, sample_index: int) -> tuple[str, ...]:
+    """Return the file that a window begins with, if it holds a session of the split.
+
+    Reads nothing: this is asked where reading a file may be what has just killed a process.
+    """
+    return (split.sources[dealt_session(plan, len(split.sources), sample_index)].relative,)
 
 
 def _pieces(
@@ -107,17 +132,11 @@ def _piece(
 
 
 def _samples_of_batches(
-    batch_ids: list[int],
-    split: RawSplit,
-    plan: WindowPlan,
-    batch_size: int,
-    start_sample: int,
-    stop_sample: int,
+    batch_ids: list[int], split: RawSplit, plan: WindowPlan, batches: BatchPlan
 ) -> Iterator[dict[str, Any]]:
     sessions = RawSessions(split)
     for batch_id in batch_ids:
-        start = start_sample + batch_id * batch_size
-        for sample_index in range(start, min(start + batch_size, stop_sample)):
+        for sample_index in batches.samples(batch_id):
             yield {
                 "input_ids": raw_window(plan, sessions, sample_index),
                 "sample_index": sample_index,

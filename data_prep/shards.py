@@ -229,10 +229,22 @@ class SessionTable:
         """
         self._chunks: list[_Chunk] = []
         self._first_rows = [0]
+        self._num_bytes: dict[Path, int] = {}
         for path in paths:
             for batch in _mapped_batches(path):
                 self._chunks.append(_chunk_of(batch))
                 self._first_rows.append(self._first_rows[-1] + batch.num_rows)
+            self._num_bytes[path] = path.stat().st_size
+
+    def is_whole(self) -> bool:
+        """Tell whether the files are as long as when they were opened.
+
+        To read behind the end of a mapped file that was cut kills the process (SIGBUS).
+        """
+        return all(
+            path.is_file() and path.stat().st_size >= num_bytes
+            for path, num_bytes in self._num_bytes.items()
+        )
 
     def __len__(self) -> int:
         return self._first_rows[-1]

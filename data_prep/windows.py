@@ -44,6 +44,7 @@ __all__ = [
     "permutation",
     "random_below",
     "window",
+    "window_sessions",
 ]
 
 # First word of every key: draws for different purposes share no random numbers.
@@ -117,7 +118,14 @@ def window(plan: WindowPlan, table: SplitTable, sample_index: int) -> npt.NDArra
     A session that ends sooner is followed, after its [SEP], by a further draw, keyed on
     (seed, sample_index, 1, 2, ...) and by itself, until the window is full.
     """
-    return packed(plan.window_tokens, _pieces(plan, table, sample_index))
+    return packed(plan.window_tokens, _pieces(plan, table, sample_index, []))
+
+
+def window_sessions(plan: WindowPlan, table: SplitTable, sample_index: int) -> tuple[int, ...]:
+    """Return the numbers of the sessions that stand in a sample's window, each once, in order."""
+    drawn: list[int] = []
+    packed(plan.window_tokens, _pieces(plan, table, sample_index, drawn))
+    return tuple(dict.fromkeys(drawn))
 
 
 def packed(window_tokens: int, pieces: Iterable[npt.NDArray[np.uint16]]) -> npt.NDArray[np.uint16]:
@@ -142,10 +150,12 @@ def packed(window_tokens: int, pieces: Iterable[npt.NDArray[np.uint16]]) -> npt.
 
 
 def _pieces(
-    plan: WindowPlan, table: SplitTable, sample_index: int
+    plan: WindowPlan, table: SplitTable, sample_index: int, drawn: list[int]
 ) -> Iterator[npt.NDArray[np.uint16]]:
+    """Yield what a window is filled with; the sessions drawn are appended to `drawn`."""
     for part in count():
         session, start = _draw(plan, table, sample_index, part)
+        drawn.append(session)
         yield table.ids(session)[start:]
 
 

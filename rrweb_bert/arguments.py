@@ -170,6 +170,11 @@ class RRWebTrainingArguments(TrainingArguments):  # type: ignore[misc]
     metric_for_best_model: str | None = _option("eval_loss", "What best means.")
     greater_is_better: bool | None = _option(False, "Whether a larger metric is better.")
     dataloader_num_workers: int = _option(4, "Processes that make batches; 0: the main one.")
+    loader_timeout: float | None = _option(
+        None,
+        "Seconds to wait for a batch before a loader worker counts as hanging, which ends the run; "
+        "0 waits for ever. None: 45, more for millions of sessions; 600 with --streaming.",
+    )
     remove_unused_columns: bool = _option(
         False, "Drop columns the model does not name. False: masks need sample_index."
     )

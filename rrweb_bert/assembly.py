@@ -308,7 +308,9 @@ def build_trainer(
     )
     train_stream = open_stream(
         windows,
-        batch_size=training.per_device_train_batch_size * training.world_size,
+        batch_size=training.per_device_train_batch_size,
+        rank=training.process_index,
+        num_ranks=training.world_size,
         # A run that has only its results left to write still needs a stream: its last step's.
         start_sample=min(start_step, plan.num_steps - 1) * plan.windows_per_step,
         stop_sample=plan.num_samples,
@@ -318,7 +320,9 @@ def build_trainer(
         "validation",
         window_tokens=data.window_tokens,
         seed=EVALUATION_SEED,
-        batch_size=training.per_device_eval_batch_size * training.world_size,
+        batch_size=training.per_device_eval_batch_size,
+        rank=training.process_index,
+        num_ranks=training.world_size,
     )
     collator = RRWebDataCollator(tokenizer, mlm_probability=data.mlm_probability, mask_seed=seed)
     output_dir = Path(training.output_dir or ".")

@@ -33,6 +33,7 @@ class ClippingOptimizer:
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
         self._divisor: Tensor | None = None
+        self._found_inf: Tensor | None = None
         optimizer.register_step_pre_hook(self._before_step)
         optimizer.register_step_post_hook(self._after_step)
 
@@ -40,6 +41,8 @@ class ClippingOptimizer:
         self, parameters: Iterable[Tensor], max_norm: float, scaler: GradScaler | None = None
     ) -> Tensor:
         """The norm of all gradients, a scalar tensor; the next step clips it to `max_norm`.
+
+        A step whose norm is no number changes nothing.
 
         Args:
             parameters: those with gradients count.
@@ -51,10 +54,12 @@ class ClippingOptimizer:
         scale: Any = 1.0 if scaler is None else scaler._get_scale_async()
         norm: Tensor = scaled_norm / scale
         self._divisor = scale / (max_norm / (norm + 1e-6)).clamp(max=1.0)
-        if scaler is not None:
+        found_inf = (~scaled_norm.isfinite()).float()
+        if scaler is None:
+            self._found_inf = found_inf
+        else:
             # As after `unscale_`; the scaler then skips a step whose gradients are no numbers.
             state = scaler._per_optimizer_states[id(self.optimizer)]
-            found_inf = (~scaled_norm.isfinite()).float()
             state["found_inf_per_device"] = {scaled_norm.device: found_inf}
             state["stage"] = OptState.UNSCALED
         return norm
@@ -62,7 +67,11 @@ class ClippingOptimizer:
     def _before_step(self, optimizer: Any, *_: Any) -> None:
         if self._divisor is not None:
             optimizer.grad_scale = self._divisor
+        if self._found_inf is not None:
+            optimizer.found_inf = self._found_inf
 
     def _after_step(self, optimizer: Any, *_: Any) -> None:
         if self._divisor is not None:
             optimizer.grad_scale = self._divisor = None
+        if self._found_inf is not None:
+            optimizer.found_inf = self._found_inf = None

@@ -1,69 +1,233 @@
-"""Window stream -> batches on the device, in the same order for any number of workers."""
+"""Window stream -> batches on the device: in one order for any number of workers, none left out.
+
+Every batch says which samples it holds, and the loader knows which they should be. So a worker that
+ends early, or makes a batch twice, is found at the batch itself. A worker that dies, fails or hangs
+ends the run with an error that names it and the sessions it was at.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from typing import Any
 
-from accelerate.data_loader import prepare_data_loader
-from torch.utils.data import DataLoader, IterableDataset
+import numpy as np
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from data_prep.errors import DataError
+from data_prep.plain_text import in_one_line, without_controls
+from data_prep.streaming import StreamSource, source_of
+from rrweb_tokenizer.structural_vocab import CLS_ID, SEP_ID
 
 from .arguments import RRWebTrainingArguments
+from .guards import TrainingStoppedError, name_sessions
 
-__all__ = ["make_loader"]
+__all__ = ["WindowLoader", "make_loader"]
+
+_RUN_AGAIN = "Run the same command again to continue from the last checkpoint"
 
 
 def make_loader(
     stream: Any, args: RRWebTrainingArguments, *, batch_size: int, collator: Any
-) -> DataLoader[Any]:
-    """The batches of this process out of a stream whose shards are batches of all processes."""
+) -> WindowLoader:
+    """The loader of a stream that was made for this process by `window_stream` or the like.
+
+    Raises:
+        ValueError: the stream was made for another batch size or another process.
+    """
+    source = source_of(stream)
+    plan = source.batches
+    if (plan.batch_size, plan.rank, plan.num_ranks) != (
+        batch_size,
+        args.process_index,
+        args.world_size,
+    ):
+        raise ValueError(f"the stream is for {plan}, not for batches of {batch_size} of this one")
+    cores = _num_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     # More workers than cores only slow down; the order of the batches is the same for any.
-    num_workers = min(args.dataloader_num_workers, stream.num_shards, _num_cores())
-    if args.world_size > 1:
-        stream = _RankSlice(
-            stream,
-            batch_size=batch_size,
-            rank=args.process_index,
-            world_size=args.world_size,
-        )
-    loader: DataLoader[Any] = DataLoader(
+    num_workers = min(args.dataloader_num_workers, stream.num_shards, max(1, cores))
+    timeout = source.seconds_a_batch if args.loader_timeout is None else args.loader_timeout
+    return WindowLoader(
         stream,
-        batch_size=batch_size,
-        collate_fn=collator,
+        source=source,
+        args=args,
+        collator=collator,
         num_workers=num_workers,
-        pin_memory=args.dataloader_pin_memory,
-        persistent_workers=args.dataloader_persistent_workers and num_workers > 0,
-        prefetch_factor=args.dataloader_prefetch_factor if num_workers else None,
-        multiprocessing_context=args.dataloader_multiprocessing_context,
+        timeout=timeout if num_workers else 0.0,
     )
-    prepared: DataLoader[Any] = prepare_data_loader(
-        loader,
-        device=args.device,
-        num_processes=1,
-        process_index=0,
-        put_on_device=True,
-        dispatch_batches=False,
-        non_blocking=args.device.type == "cuda",
-    )
-    return prepared
+
+
+@dataclass(frozen=True, slots=True)
+class _CheckedCollator:
+    """A collator that refuses windows which cannot be, and notes which samples a batch holds."""
+
+    collator: Any
+    source: StreamSource
+
+    def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        num_ids = self.collator.tokenizer.vocab_size
+        for sample in samples:
+            self._check(sample["input_ids"], sample["sample_index"], num_ids)
+        batch: dict[str, Any] = self.collator(samples)
+        # A numpy array, so that it stays on the CPU.
+        return batch | {"sample_index": np.array([sample["sample_index"] for sample in samples])}
+
+    def _check(self, window: Any, sample: int, num_ids: int) -> None:
+        if int(window.max()) >= num_ids:
+            what = f"holds id {int(window.max())}, but the vocabulary has {num_ids:,}"
+        elif window[0] != CLS_ID or window[-1] != SEP_ID:
+            what = "does not stand between [CLS] and [SEP]"
+        else:
+            return
+        names = name_sessions([sample], self.source.names_of)
+        raise DataError(
+            f"the window of sample {sample} {what} ({names}): its shard is damaged, or of another "
+            "tokenizer. Check it with: python -m data_prep verify CORPUS"
+        )
+
+
+class WindowLoader(DataLoader[Any]):
+    """The batches of this process, checked, on the device.
+
+    Args:
+        stream: the windows.
+        source: what `source_of(stream)` gives.
+        args: device and how loader processes are started.
+        collator: windows -> batch.
+        num_workers: processes that make batches; 0 is this one.
+        timeout: seconds that the wait for a batch may last; 0 is any time.
+    """
+
+    def __init__(
+        self,
+        stream: Any,
+        *,
+        source: StreamSource,
+        args: RRWebTrainingArguments,
+        collator: Any,
+        num_workers: int,
+        timeout: float,
+    ) -> None:
+        self.source = source
+        self._device = args.device
+        self._workers: Sequence[BaseProcess] = ()
+        self._next_batch = 0
+        super().__init__(
+            stream,
+            batch_size=source.batches.batch_size,
+            collate_fn=_CheckedCollator(collator, source),
+            num_workers=num_workers,
+            timeout=timeout,
+            pin_memory=args.dataloader_pin_memory,
+            persistent_workers=args.dataloader_persistent_workers and num_workers > 0,
+            prefetch_factor=args.dataloader_prefetch_factor if num_workers else None,
+            multiprocessing_context=(
+                args.dataloader_multiprocessing_context if num_workers else None
+            ),
+        )
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:  # type: ignore[override]
+        """Yield all batches of the plan, then end.
+
+        Raises:
+            TrainingStoppedError: a batch did not come, or is not the one that it should be.
+        """
+        is_cuda = self._device.type == "cuda"
+        # Starting the workers may fail as they themselves may.
+        batches: Iterator[dict[str, Any]] = iter(())
+        for number in range(self.source.batches.num_batches):
+            self._next_batch = number
+            try:
+                if number == 0:
+                    batches = super().__iter__()
+                    self._workers = getattr(batches, "_workers", ())
+                batch = next(batches)
+            except StopIteration:
+                raise self._ended_early(number, "nothing") from None
+            # An error in a worker comes back as whatever type it had there.
+            except Exception as error:
+                raise self.explained(error) from error
+            self._check(number, batch.pop("sample_index"))
+            yield {n: t.to(self._device, non_blocking=is_cuda) for n, t in batch.items()}
+        self._workers = ()
+
+    def _check(self, number: int, found: Any) -> None:
+        expected = self.source.batches.samples(number)
+        if not np.array_equal(found, np.arange(expected.start, expected.stop)):
+            self.kill_workers()
+            raise self._ended_early(number, f"samples {', '.join(map(str, found))}")
+
+    def _ended_early(self, number: int, found: str) -> TrainingStoppedError:
+        samples = self.source.batches.samples(number)
+        return TrainingStoppedError(
+            f"{self._maker(number)} ended early: instead of samples {_span(samples)} "
+            f"({name_sessions(samples, self.source.names_of)}) came {found}. {_RUN_AGAIN}"
+        )
+
+    def _maker(self, number: int) -> str:
+        if self.num_workers == 0:
+            return "the window stream"
+        return f"loader worker {number % self.num_workers}"
+
+    def is_cause_of(self, error: RuntimeError) -> bool:
+        """Whether torch reports a dead worker, as it does in the midst of whatever is running."""
+        return bool(self._workers) and "DataLoader worker" in str(error)
+
+    def explained(self, error: Exception) -> TrainingStoppedError:
+        """The error with the worker and its sessions named; the workers are killed.
+
+        A stopped or hanging worker would otherwise keep the program from ending.
+        """
+        number, what = self._next_batch, ""
+        for worker, process in enumerate(self._workers):
+            if not process.is_alive():
+                number += (worker - number) % self.num_workers
+                what = f"loader worker {worker} (pid {process.pid}) {_end_of(process.exitcode)}"
+                break
+        if not what and "timed out" in str(error) and isinstance(error, RuntimeError):
+            what = (
+                f"{self._maker(number)} hangs: no batch came for {self.timeout:.0f} s "
+                "(--loader_timeout)"
+            )
+        if not what:
+            what = f"{self._maker(number)} failed with {_told(error)}"
+        self.kill_workers()
+        samples = self.source.batches.samples(min(number, self.source.batches.num_batches - 1))
+        return TrainingStoppedError(
+            f"{what}\nIt was making samples {_span(samples)} or later "
+            f"({name_sessions(samples, self.source.names_of)}). {_RUN_AGAIN}"
+        )
+
+    def kill_workers(self) -> None:
+        """End the worker processes, whatever state they are in."""
+        for process in self._workers:
+            process.kill()
+
+
+def _span(samples: range) -> str:
+    return f"{samples.start} to {samples.stop - 1}"
+
+
+def _end_of(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        hint = "; is there enough memory?" if exit_code == -signal.SIGKILL else ""
+        return f"was killed by {signal.Signals(-exit_code).name}{hint}"
+    return f"exited with status {exit_code}"
+
+
+def _told(error: Exception) -> str:
+    """The error for a person; of anything but bad data with the place in the code."""
+    lines = without_controls(str(error)).strip().splitlines() or [""]
+    if isinstance(error, DataError):
+        return in_one_line(lines[-1].removeprefix("data_prep.errors.DataError: "))
+    return "\n  | ".join([f"{type(error).__name__}: {lines[0]}", *lines[1:]])
 
 
 def _num_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-class _RankSlice(IterableDataset[dict[str, Any]]):
-    """The samples of one process out of a stream whose shards are batches of all processes."""
-
-    def __init__(self, stream: Any, *, batch_size: int, rank: int, world_size: int) -> None:
-        self._stream = stream
-        self._batch_size, self._rank, self._world_size = batch_size, rank, world_size
-        self.num_shards: int = stream.num_shards
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        for sample in self._stream:
-            if sample["sample_index"] // self._batch_size % self._world_size == self._rank:
-                yield sample

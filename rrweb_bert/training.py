@@ -6,11 +6,12 @@
 | `evaluation_loop` | the stock mean of batch means depends on the batches; losses by kind of token | `test_evaluation_does_not_depend_on_the_batch_size` |
 | `create_scheduler` | restarts of growing length | `test_schedule.py` |
 | `get_batch_samples` | measures the wait for data; a stream that ends early must not start over | `test_a_stream_that_ends_early_stops_the_run` |
-| `training_step`, `log` | a loss that is no number stops the run | `test_a_loss_that_is_no_number_stops_the_run` |
+| `training_step`, `_get_grad_norm`, `_maybe_log_save_evaluate` | a number that is none stops the run before it is saved | `test_finite.py` |
+| `train` | a loader worker that dies is named | `test_loading.py` |
 | `_clip_grad_norm` | two passes over all gradients, which fused AdamW makes anyway | `test_clipping.py` |
 | `floating_point_ops` | counts all parameters anew each step, 1.6 ms | |
 | `_issue_warnings_after_load` | warns of tied weights, which are not stored twice | `test_best_model_is_kept_and_loaded_at_the_end` |
-| `_save_checkpoint` | saves nothing after a bad loss; adds `metrics.json` | |
+| `_save_checkpoint` | adds `metrics.json` | |
 | `_save_optimizer_and_scheduler` | on a GPU, training goes on while 0.8 GB are written | `test_background_save.py` |
 """  # noqa: E501 - a table
 
@@ -39,9 +40,10 @@ from .callbacks import LogLines, PaceMeter, ProgressBar, RunCallback, gpu_memory
 from .clipping import ClippingOptimizer, is_clippable
 from .collator import RRWebDataCollator
 from .evaluation import perplexity, sum_losses
-from .guards import TrainingStoppedError
+from .finite import Finding, NumberGuard
+from .guards import TrainingStoppedError, name_sessions
 from .history import TrainingHistory
-from .loading import make_loader
+from .loading import WindowLoader, make_loader
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
 from .run_record import write_atomically
 from .schedule import cosine_with_warm_restarts
@@ -104,6 +106,8 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         self._is_warm = False
         self._writer = BackgroundWriter()
         self._clipping: ClippingOptimizer | None = None
+        self._guard = NumberGuard(list(model.parameters()), args.device)
+        self._loader: WindowLoader | None = None
         windows_per_step = (
             args.per_device_train_batch_size * args.world_size * args.gradient_accumulation_steps
         )
@@ -121,16 +125,17 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
             )
         )
 
-    def get_train_dataloader(self) -> DataLoader[Any]:
+    def get_train_dataloader(self) -> WindowLoader:
         """The training stream, each process its own part, nothing dispatched."""
-        return make_loader(
+        self._loader = make_loader(
             self.train_dataset,
             self.args,
             batch_size=self.args.per_device_train_batch_size,
             collator=self.data_collator,
         )
+        return self._loader
 
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> WindowLoader:
         """The evaluation stream with its own masks."""
         return make_loader(
             self.eval_dataset if eval_dataset is None else eval_dataset,
@@ -159,16 +164,15 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         return scheduler
 
     def get_batch_samples(
-        self, epoch_iterator: Iterator[Any], *args: Any, **kwargs: Any
+        self, epoch_iterator: Iterator[Any], num_batches: int, *args: Any, **kwargs: Any
     ) -> tuple[list[Any], Any]:
         """The next batches, with the time they took counted as waiting for data."""
         timed = self._timed(epoch_iterator)
-        batches, num_items = super().get_batch_samples(timed, *args, **kwargs)
-        if not batches:
+        batches, num_items = super().get_batch_samples(timed, num_batches, *args, **kwargs)
+        if len(batches) < num_batches:
             raise TrainingStoppedError(
                 f"the window stream ended after step {self.state.global_step} of "
-                f"{self.state.max_steps}; a loader worker may have died. Run the same command "
-                "again to continue"
+                f"{self.state.max_steps}. Run the same command again to continue"
             )
         return batches, num_items
 
@@ -181,13 +185,13 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
             yield batch
 
     def training_step(self, model: Any, inputs: dict[str, Tensor], *args: Any) -> Tensor:
-        """A stock step; on a CPU, where looking costs nothing, its loss is checked at once."""
+        """A stock step; its loss is looked at, as in `finite`."""
         num_tokens = inputs["input_ids"].numel()
         with self._first_step():
             loss: Tensor = super().training_step(model, inputs, *args)
         self.pace.count(num_tokens * self.args.world_size)
-        if loss.device.type == "cpu" and not self.args.logging_nan_inf_filter:
-            self._check_loss(loss.item(), self.state.global_step + 1)
+        if not self.args.logging_nan_inf_filter:
+            self._stop_for(self._guard.loss(loss, self.state.global_step + 1))
         return loss
 
     @contextmanager
@@ -204,25 +208,59 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
             seconds = time.perf_counter() - started
         say(f"first step: {seconds:.1f} s; kernels built in it are cached for the next run")
 
-    def _check_loss(self, loss: float, step: int) -> None:
-        if not math.isfinite(loss):
-            raise TrainingStoppedError(
-                f"the loss is {loss} at step {step}, so training stops; nothing of it was saved. "
-                "Run the same command again to continue from the last checkpoint; if it comes "
-                "back, lower --learning_rate, or use --precision bf16 (or fp32) instead of fp16"
-            )
+    def _stop_for(self, finding: Finding | None) -> None:
+        """Stop the run if something was found, and name the sessions of that step."""
+        if finding is None:
+            return
+        names = "sessions unknown"
+        if self._loader is not None:
+            plan, per_step = self._loader.source.batches, self.args.gradient_accumulation_steps
+            # The stream of a resumed run begins behind the batches of the steps before.
+            num_before = plan.start_sample // (plan.batch_size * plan.num_ranks)
+            first = (finding.step - 1) * per_step - num_before
+            batches = range(max(0, first), min(first + per_step, plan.num_batches))
+            samples = [sample for batch in batches for sample in plan.samples(batch)]
+            names = name_sessions(samples, self._loader.source.names_of)
+        raise TrainingStoppedError(
+            f"{finding.what}, so training stops; nothing of it was saved. The step had {names}. "
+            "Run the same command again to continue from the last checkpoint; if it comes "
+            "back, lower --learning_rate, or use --precision bf16 (or fp32) instead of fp16"
+        )
 
     def _clip_grad_norm(self, model: Any) -> Any:
         """Stock clipping, but on a GPU done inside the fused optimizer as it reads gradients."""
+        norm = self._clipped_inside(model, float(self.args.max_grad_norm))
+        return super()._clip_grad_norm(model) if norm is None else norm
+
+    def _clipped_inside(self, model: Any, max_norm: float) -> Tensor | None:
+        """The gradient norm, to which the optimizer will clip; None where it cannot."""
         inner: Any = getattr(self.optimizer, "optimizer", self.optimizer)
         is_plain = self.args.device.type == "cuda" and is_clippable(inner)
         if not is_plain or self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            return super()._clip_grad_norm(model)
+            return None
         if self._clipping is None or self._clipping.optimizer is not inner:
             self._clipping = ClippingOptimizer(inner)
-        scaler = self.accelerator.scaler
-        max_norm = float(self.args.max_grad_norm)
-        return self._clipping.clip(model.parameters(), max_norm, scaler)
+        return self._clipping.clip(model.parameters(), max_norm, self.accelerator.scaler)
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        """The gradient norm; it is looked at before the optimizer steps."""
+        if grad_norm is None:
+            grad_norm = self._clipped_inside(model, math.inf)
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        if not self.args.logging_nan_inf_filter:
+            tensor = torch.as_tensor(norm, device=self.args.device)
+            step, scaler = self.state.global_step + 1, self.accelerator.scaler
+            self._stop_for(self._guard.gradient(tensor, step, scaler))
+        return norm
+
+    def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
+        """As stock, once it is known that all numbers up to here are numbers."""
+        if not self.args.logging_nan_inf_filter:
+            control, step = self.control, self.state.global_step
+            self._stop_for(self._guard.weights(step))
+            if control.should_log or control.should_evaluate or control.should_save:
+                self._stop_for(self._guard.settle(step))
+        super()._maybe_log_save_evaluate(*args, **kwargs)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """As stock, with the parameters counted once."""
@@ -233,8 +271,6 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Stock logs with perplexity, tokens/s, wait for data and GPU memory added."""
         if "loss" in logs:
-            if not self.args.logging_nan_inf_filter:
-                self._check_loss(logs["loss"], self.state.global_step)
             logs["perplexity"] = perplexity(logs["loss"])
             logs.update(self.pace.read())
             logs.update(gpu_memory_peak_gib())
@@ -273,20 +309,29 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
             sums = type(sums)(
                 losses=self.accelerator.reduce(sums.losses, "sum"),
                 counts=self.accelerator.reduce(sums.counts, "sum"),
-                num_windows=sums.num_windows * self.args.world_size,
+                num_windows=int(
+                    self.accelerator.reduce(
+                        torch.tensor(sums.num_windows, device=self.args.device), "sum"
+                    )
+                ),
             )
         metrics = {f"{metric_key_prefix}_{name}": v for name, v in sums.metrics().items()}
+        loss = metrics[f"{metric_key_prefix}_loss"]
+        if self.is_in_train and not math.isfinite(loss):
+            step = self.state.global_step
+            raise TrainingStoppedError(
+                f"the evaluation's loss is {loss} at step {step}, so training stops; nothing of "
+                "it was saved. Run the same command again to continue from the last checkpoint"
+            )
         return EvalLoopOutput(
             predictions=None, label_ids=None, metrics=metrics, num_samples=sums.num_windows
         )
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """A stock checkpoint with `metrics.json`, unless the loss since the last log is bad."""
+        """A stock checkpoint with `metrics.json`."""
         started = time.perf_counter()
         with self.pace.pause():
             self._writer.wait()
-            if not self.args.logging_nan_inf_filter:
-                self._check_loss(self._tr_loss.item(), self.state.global_step)
             if self.args.should_save:
                 folder = Path(self.args.output_dir or ".") / f"checkpoint-{self.state.global_step}"
                 folder.mkdir(parents=True, exist_ok=True)
@@ -317,6 +362,11 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         """Stock training; returns when everything is written."""
         try:
             return super().train(*args, **kwargs)
+        except RuntimeError as error:
+            is_new = not isinstance(error, TrainingStoppedError)
+            if is_new and self._loader is not None and self._loader.is_cause_of(error):
+                raise self._loader.explained(error) from error
+            raise
         finally:
             self._writer.wait()
 
