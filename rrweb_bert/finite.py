@@ -81,8 +81,7 @@ class NumberGuard:
         else:
             self._was_skipped[step % SKIP_STEPS] = (~norm.isfinite()).float()
             self._notes[3, 0] = self._was_skipped.sum()
-            scale = scaler._get_scale_async()
-            assert scale is not None  # it is there once a loss was scaled
+            scale: Any = scaler._get_scale_async()
             self._notes[3, 1] = scale
         return self._now(step)
 
@@ -138,7 +137,5 @@ def _finding_in(notes: list[list[float]], step: int) -> Finding | None:
             f"gradients overflowed in {num_skips:.0f} of the {SKIP_STEPS} steps up to step {step}",
         )
     if scale < MIN_SCALE:
-        return Finding(
-            step, f"the loss scale has fallen to 2**{math.log2(scale):.0f} at step {step}"
-        )
+        return Finding(step, f"the loss scale has fallen to {scale:.2g} at step {step}")
     return None

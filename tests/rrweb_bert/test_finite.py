@@ -1,6 +1,7 @@
 """Numbers that are none stop a run within the step, name it and its sessions, and save nothing."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -11,8 +12,14 @@ from rrweb_bert.finite import MAX_SKIPS, MIN_SCALE, SKIP_STEPS, NumberGuard
 from rrweb_bert.training import TrainingStoppedError
 
 LAST = 12
-STEPS = [1, 7, LAST]
-BAD = [math.nan, math.inf]
+NAN_AND_INF = pytest.mark.parametrize(
+    ("step", "bad"),
+    [
+        *((step, math.nan) for step in (1, 7, LAST)),
+        (7, math.inf),
+        *(pytest.param(step, math.inf, marks=pytest.mark.slow) for step in (1, LAST)),
+    ],
+)
 
 
 class Spoil(TrainerCallback):
@@ -31,7 +38,7 @@ class Spoil(TrainerCallback):
 
 
 def stopped(trainer, output_dir):
-    """The error of a run, after which the weights, checkpoints and the last step are returned."""
+    """The error of a run, and the steps of the checkpoints that it left."""
     with pytest.raises(TrainingStoppedError) as caught:
         trainer.train()
     saved = [checkpoint.step for checkpoint in find_checkpoints(output_dir)]
@@ -42,8 +49,7 @@ def expected_saves(step):
     return [at for at in (12, 6) if at < step]
 
 
-@pytest.mark.parametrize("bad", BAD)
-@pytest.mark.parametrize("step", STEPS)
+@NAN_AND_INF
 def test_a_bad_loss_stops_within_its_step(make_trainer, tmp_path, monkeypatch, step, bad):
     trainer = make_trainer(tmp_path)
     stock = trainer.compute_loss
@@ -61,8 +67,7 @@ def test_a_bad_loss_stops_within_its_step(make_trainer, tmp_path, monkeypatch, s
 
 
 @pytest.mark.parametrize("max_grad_norm", [1.0, 0.0])
-@pytest.mark.parametrize("bad", BAD)
-@pytest.mark.parametrize("step", STEPS)
+@NAN_AND_INF
 def test_a_bad_gradient_stops_before_the_weights_take_it(
     make_trainer, tmp_path, weights_of, step, bad, max_grad_norm
 ):
@@ -76,18 +81,14 @@ def test_a_bad_gradient_stops_before_the_weights_take_it(
 
     trainer.add_callback(Spoil(step, spoil_next_gradient))
     message, saved = stopped(trainer, tmp_path)
-    assert f"the gradient norm is {bad if max_grad_norm and bad == bad else 'nan'}" in message or (
-        f"the gradient norm is {bad}" in message
-    )
-    assert f"at step {step}," in message
+    assert re.search(f"the gradient norm is (nan|inf) at step {step},", message)
     assert "sessions train-" in message
     assert torch.equal(weights_of(trainer.model), before[0])
     assert saved == expected_saves(step)
 
 
 @pytest.mark.parametrize("at_end", [False, True])
-@pytest.mark.parametrize("bad", BAD)
-@pytest.mark.parametrize("step", STEPS)
+@NAN_AND_INF
 def test_a_bad_embedding_stops_within_its_step(make_trainer, tmp_path, step, bad, at_end):
     trainer = make_trainer(tmp_path)
 
@@ -110,8 +111,7 @@ def test_the_sessions_named_are_those_of_the_step(make_trainer, tmp_path):
     make_trainer(tmp_path, stop_at=6).train()
     checkpoint = tmp_path / "checkpoint-6"
     trainer = make_trainer(tmp_path, start_step=6, checkpoint=checkpoint)
-    with torch.no_grad():
-        trainer.add_callback(Spoil(9, lambda: trainer.model.cls.predictions.bias.fill_(math.nan)))
+    trainer.add_callback(Spoil(9, lambda: trainer.model.cls.predictions.bias.data.fill_(math.nan)))
     with pytest.raises(TrainingStoppedError) as caught:
         trainer.train(resume_from_checkpoint=str(checkpoint))
     names = trainer.get_train_dataloader().source.names_of
@@ -156,7 +156,7 @@ def scaled(scaler, weight, *, overflows):
 
 
 def test_the_first_bad_step_is_kept_until_it_is_asked_for():
-    guard, weight = parts(max_lag=3)
+    guard, _ = parts(max_lag=3)
     guard.loss(torch.tensor(1.0), 1)
     guard.loss(torch.tensor(math.nan), 2)
     guard.loss(torch.tensor(math.inf), 3)
@@ -166,7 +166,7 @@ def test_the_first_bad_step_is_kept_until_it_is_asked_for():
 
 
 def test_good_numbers_give_no_finding():
-    guard, weight = parts()
+    guard, _ = parts()
     for step in range(1, 2 * SKIP_STEPS, 37):
         assert guard.loss(torch.tensor(9.4), step) is None
         assert guard.gradient(torch.tensor(1e30), step, None) is None
