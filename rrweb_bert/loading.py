@@ -158,14 +158,13 @@ class WindowLoader(DataLoader[Any]):
     def _check(self, number: int, found: Any) -> None:
         expected = self.source.batches.samples(number)
         if not np.array_equal(found, np.arange(expected.start, expected.stop)):
-            self.kill_workers()
+            self.end_workers()
             raise self._ended_early(number, f"samples {', '.join(map(str, found))}")
 
     def _ended_early(self, number: int, found: str) -> TrainingStoppedError:
-        samples = self.source.batches.samples(number)
+        expected = self._told_batches(number, is_exact=True)
         return TrainingStoppedError(
-            f"{self._maker(number)} ended early: instead of samples {_span(samples)} "
-            f"({name_sessions(samples, self.source.names_of)}) came {found}. {_RUN_AGAIN}"
+            f"{self._maker(number)} ended early: instead of {expected} came {found}. {_RUN_AGAIN}"
         )
 
     def _maker(self, number: int) -> str:
@@ -178,34 +177,47 @@ class WindowLoader(DataLoader[Any]):
         return bool(self._workers) and "DataLoader worker" in str(error)
 
     def explained(self, error: Exception) -> TrainingStoppedError:
-        """The error with the worker and its sessions named; the workers are killed.
+        """The error with the worker and its sessions named; the workers are ended.
 
         A stopped or hanging worker would otherwise keep the program from ending.
         """
-        number, what = self._next_batch, ""
-        for worker, process in enumerate(self._workers):
-            if not process.is_alive():
-                number += (worker - number) % self.num_workers
-                what = f"loader worker {worker} (pid {process.pid}) {_end_of(process.exitcode)}"
-                break
-        if not what and "timed out" in str(error) and isinstance(error, RuntimeError):
-            what = (
-                f"{self._maker(number)} hangs: no batch came for {self.timeout:.0f} s "
-                "(--loader_timeout)"
-            )
-        if not what:
+        number = self._next_batch
+        dead = [(n, p) for n, p in enumerate(self._workers) if not p.is_alive()]
+        is_hanging = isinstance(error, RuntimeError) and "DataLoader timed out" in str(error)
+        if dead:
+            worker, process = dead[0]
+            number += (worker - number) % self.num_workers
+            what = f"loader worker {worker} (pid {process.pid}) {_end_of(process.exitcode)}"
+        elif is_hanging:
+            seconds = f"{self.timeout:.0f} s (--loader_timeout)"
+            what = f"{self._maker(number)} hangs: no batch came for {seconds}"
+        else:
             what = f"{self._maker(number)} failed with {_told(error)}"
-        self.kill_workers()
-        samples = self.source.batches.samples(min(number, self.source.batches.num_batches - 1))
-        return TrainingStoppedError(
-            f"{what}\nIt was making samples {_span(samples)} or later "
-            f"({name_sessions(samples, self.source.names_of)}). {_RUN_AGAIN}"
-        )
+        self.end_workers()
+        batches = self._told_batches(number, is_exact=not (dead or is_hanging))
+        return TrainingStoppedError(f"{what}\nIt was making {batches}. {_RUN_AGAIN}")
 
-    def kill_workers(self) -> None:
-        """End the worker processes, whatever state they are in."""
+    def _told_batches(self, number: int, *, is_exact: bool) -> str:
+        """The samples and sessions of a batch, or of all that its worker may have been at."""
+        num_ahead = 1 if is_exact else self.prefetch_factor or 1
+        plan, step = self.source.batches, max(1, self.num_workers)
+        stop = min(plan.num_batches, number + num_ahead * step)
+        spans = [plan.samples(each) for each in range(number, stop, step)]
+        samples = [sample for span in spans for sample in span]
+        told = " or ".join(_span(span) for span in spans)
+        return f"samples {told} ({name_sessions(samples, self.source.names_of)})"
+
+    def end_workers(self) -> None:
+        """End the worker processes, also those that hang or are stopped.
+
+        Torch's workers exit at once, and as if all were well, when their parent terminates them;
+        one that is killed instead would raise an error here, wherever the program is then.
+        """
         for process in self._workers:
-            process.kill()
+            if process.is_alive() and process.pid is not None:
+                process.terminate()
+                if hasattr(signal, "SIGCONT"):
+                    os.kill(process.pid, signal.SIGCONT)
 
 
 def _span(samples: range) -> str:

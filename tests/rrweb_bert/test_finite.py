@@ -143,6 +143,7 @@ def parts(max_lag=0):
 def scaled(scaler, weight, *, overflows):
     """A step of fp16 training as far as the scaler sees it."""
     optimizer = torch.optim.SGD([weight], lr=0.1)
+    optimizer.zero_grad()
     scaler.scale(weight.sum()).backward()
     if overflows:
         weight.grad[0] = math.inf
