@@ -58,7 +58,7 @@ def train(arguments: Arguments) -> None:
         return
 
     trainer = assembly.build_trainer(
-        arguments, plan, corpus_dir=corpus.path, tokenizer=tokenizer, model=model, start=start
+        arguments, plan, corpus=corpus, tokenizer=tokenizer, model=model, start=start
     )
     if trainer.is_world_process_zero():
         record.save(output_dir)

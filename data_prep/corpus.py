@@ -14,7 +14,7 @@ import msgspec
 from data_prep.errors import DataError
 from data_prep.files import write_text_atomically
 from data_prep.manifest import CORPUS_FILE
-from data_prep.shards import SplitSummary
+from data_prep.shards import SPLITS, SplitSummary, is_shard_name, shard_names
 
 __all__ = [
     "FORMAT_VERSION",
@@ -148,9 +148,18 @@ def open_corpus(path: Path) -> PreparedCorpus:
     corpus = read_corpus_file(path)
     for split, summary in corpus.splits.items():
         for shard in summary.shards:
+            if not is_shard_name(shard.name):
+                raise DataError(
+                    f"{path / CORPUS_FILE} lists {shard.name!r}, which is no name of a shard; "
+                    f"{PREPARE_AGAIN}"
+                )
             shard_path = path / split / shard.name
             if not shard_path.is_file() or shard_path.stat().st_size != shard.num_bytes:
                 raise DataError(f"{shard_path} is missing or cut short; {PREPARE_AGAIN}")
+        if shard_names(path / split) != [shard.name for shard in summary.shards]:
+            raise DataError(
+                f"{path / split} lists other shards than {CORPUS_FILE}; {PREPARE_AGAIN}"
+            )
     return corpus
 
 
@@ -196,6 +205,8 @@ def _corpus_of(path: Path, fields: dict[str, Any]) -> PreparedCorpus:
     known = set(PreparedCorpus.__dataclass_fields__) - {"path"}
     if unknown := fields.keys() - known:
         raise ValueError(f"unknown members {sorted(unknown)}")
+    if unknown := fields["splits"].keys() - set(SPLITS):
+        raise ValueError(f"unknown splits {sorted(unknown)}")
     return msgspec.convert(
         fields | {"path": str(path)}, PreparedCorpus, dec_hook=lambda kind, value: kind(value)
     )

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -47,12 +48,15 @@ __all__ = [
     "SplitWriter",
     "batch_of",
     "dataset_state",
+    "is_shard_name",
+    "shard_names",
     "write_split",
 ]
 
 # A record batch becomes one view: big enough that a large corpus has few, small enough to hold.
 _MAX_BATCH_IDS = 8 << 20
 _MAX_BATCH_ROWS = 4096
+_SHARD_NAME = re.compile(r"data-\d{5}\.arrow")
 STATE_FILE = "state.json"
 INFO_FILE = "dataset_info.json"
 
@@ -322,7 +326,7 @@ class SplitTable(SessionTable):
         """Map the split's files; see `open`."""
         self.corpus_dir = corpus_dir
         self.split = split
-        super().__init__(corpus_dir / split / name for name in _shard_names(corpus_dir / split))
+        super().__init__(corpus_dir / split / name for name in shard_names(corpus_dir / split))
 
     @classmethod
     def open(cls, corpus_dir: Path | str, split: str) -> SplitTable:
@@ -356,20 +360,34 @@ def batch_of(rows: list[SessionRow]) -> Any:
     return pa.record_batch(columns, schema=SCHEMA)
 
 
-def _shard_names(folder: Path) -> list[str]:
+def is_shard_name(name: str) -> bool:
+    """Tell whether a name is one that shards have; no other can lead out of the split's folder."""
+    return _SHARD_NAME.fullmatch(name) is not None
+
+
+def shard_names(folder: Path) -> list[str]:
+    """Return the names of a split's shards in their order, as its `state.json` lists them.
+
+    Raises:
+        DataError: The split is incomplete, or the list is damaged.
+    """
     try:
         state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
-        return [str(entry["filename"]) for entry in state["_data_files"]]
+        names = [str(entry["filename"]) for entry in state["_data_files"]]
     except FileNotFoundError:
         raise DataError(
             f"{folder} holds no complete split ({STATE_FILE} is missing); "
             "prepare it with: python -m data_prep prepare INPUT... --output DIR"
         ) from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{folder / STATE_FILE} is damaged ({type(error).__name__}); "
             "prepare the corpus again with --overwrite"
         ) from None
+    for name in names:
+        if not is_shard_name(name):
+            raise DataError(f"{folder / STATE_FILE} lists {name!r}, which is no name of a shard")
+    return names
 
 
 def _mapped_batches(path: Path) -> list[Any]:

@@ -20,13 +20,19 @@ import pyarrow as pa
 from data_prep.files import sha256_of
 from data_prep.problems import Problems
 from data_prep.session_row import SCHEMA
-from data_prep.shards import INFO_FILE, STATE_FILE, ShardFile, SplitSummary, dataset_state
+from data_prep.shards import (
+    INFO_FILE,
+    STATE_FILE,
+    ShardFile,
+    SplitSummary,
+    dataset_state,
+    is_shard_name,
+)
 from data_prep.splits import split_of
 from rrweb_tokenizer.structural_vocab import MASK_ID
 
 __all__ = ["RowCheck", "StoredRow", "check_files_of_split", "row_check", "rows_of_split"]
 
-_SHARD_NAME: Final = re.compile(r"data-\d{5}\.arrow")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -118,7 +124,7 @@ def _features() -> dict[str, Any]:
 
 def _is_shard_there(folder: Path, shard: ShardFile, problems: Problems) -> bool:
     path = folder / shard.name
-    if not _SHARD_NAME.fullmatch(shard.name):
+    if not is_shard_name(shard.name):
         problems.add(folder, "", f"corpus.json lists {shard.name!r}, which is no name of a shard")
         return False
     try:

@@ -17,6 +17,7 @@ from data_prep.encoding import tokenizer_hashes
 from data_prep.held_out import StreamedCorpus, open_streamed
 from data_prep.prepare import PreparedCorpus, PrepareOptions, open_or_prepare
 from data_prep.raw_windows import raw_window_stream
+from data_prep.shard_watch import ShardWatch
 from data_prep.streaming import evaluation_stream, window_stream
 from data_prep.windows import WindowPlan
 from rrweb_tokenizer import RRWebTokenizer
@@ -286,7 +287,7 @@ def build_trainer(
     arguments: Arguments,
     plan: StepPlan,
     *,
-    corpus_dir: Path,
+    corpus: PreparedCorpus,
     tokenizer: Any,
     model: RRWebBertForMaskedLM,
     start: FoundCheckpoint | None,
@@ -304,7 +305,7 @@ def build_trainer(
     open_stream = (
         partial(raw_window_stream, _streamed(arguments).train)
         if data.streaming
-        else partial(window_stream, corpus_dir, "train")
+        else partial(window_stream, corpus.path, "train")
     )
     train_stream = open_stream(
         windows,
@@ -316,7 +317,7 @@ def build_trainer(
         stop_sample=plan.num_samples,
     )
     eval_stream = evaluation_stream(
-        corpus_dir,
+        corpus.path,
         "validation",
         window_tokens=data.window_tokens,
         seed=EVALUATION_SEED,
@@ -336,6 +337,10 @@ def build_trainer(
         history=TrainingHistory.load(output_dir, until_step=start_step),
         samples_per_epoch=data.samples_per_epoch,
         checkpoint=None if start is None else start.path,
+        # One process of each machine watches the files that all of them read.
+        watch=ShardWatch(corpus, ("train", "validation"), report=say)
+        if training.local_process_index == 0
+        else None,
         processing_class=tokenizer,
     )
 

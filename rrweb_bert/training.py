@@ -34,17 +34,19 @@ from transformers import PrinterCallback, ProgressCallback, SchedulerType, Train
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 
+from data_prep.shard_watch import ShardWatch
+
 from .arguments import RRWebTrainingArguments
 from .background_save import BackgroundWriter
 from .callbacks import LogLines, PaceMeter, ProgressBar, RunCallback, gpu_memory_peak_gib, say
 from .clipping import ClippingOptimizer, is_clippable
 from .collator import RRWebDataCollator
 from .evaluation import perplexity, sum_losses
-from .finite import Finding, NumberGuard
-from .guards import TrainingStoppedError, name_sessions
+from .guards import TrainingStoppedError
 from .history import TrainingHistory
 from .loading import WindowLoader, make_loader
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
+from .run_guard import RunGuard
 from .run_record import write_atomically
 from .schedule import cosine_with_warm_restarts
 
@@ -68,6 +70,7 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         history: log rows so far.
         samples_per_epoch: windows in an epoch.
         checkpoint: folder to resume from; pass it to `train` too.
+        watch: of the shards that are read; None where another process watches them.
         **kwargs: anything else that `Trainer` takes.
     """
 
@@ -88,6 +91,7 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         history: TrainingHistory,
         samples_per_epoch: int,
         checkpoint: Path | None = None,
+        watch: ShardWatch | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -106,8 +110,13 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         self._is_warm = False
         self._writer = BackgroundWriter()
         self._clipping: ClippingOptimizer | None = None
-        self._guard = NumberGuard(list(model.parameters()), args.device)
-        self._loader: WindowLoader | None = None
+        self._guard = RunGuard(
+            model,
+            args.device,
+            watch=watch,
+            batches_per_step=args.gradient_accumulation_steps,
+            hides_nan=args.logging_nan_inf_filter,
+        )
         windows_per_step = (
             args.per_device_train_batch_size * args.world_size * args.gradient_accumulation_steps
         )
@@ -127,13 +136,14 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
 
     def get_train_dataloader(self) -> WindowLoader:
         """The training stream, each process its own part, nothing dispatched."""
-        self._loader = make_loader(
+        loader = make_loader(
             self.train_dataset,
             self.args,
             batch_size=self.args.per_device_train_batch_size,
             collator=self.data_collator,
         )
-        return self._loader
+        self._guard.loader = loader
+        return loader
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> WindowLoader:
         """The evaluation stream with its own masks."""
@@ -167,6 +177,7 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         self, epoch_iterator: Iterator[Any], num_batches: int, *args: Any, **kwargs: Any
     ) -> tuple[list[Any], Any]:
         """The next batches, with the time they took counted as waiting for data."""
+        self._guard.look_at_shards(self.state.global_step)
         timed = self._timed(epoch_iterator)
         batches, num_items = super().get_batch_samples(timed, num_batches, *args, **kwargs)
         if len(batches) < num_batches:
@@ -190,8 +201,7 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         with self._first_step():
             loss: Tensor = super().training_step(model, inputs, *args)
         self.pace.count(num_tokens * self.args.world_size)
-        if not self.args.logging_nan_inf_filter:
-            self._stop_for(self._guard.loss(loss, self.state.global_step + 1))
+        self._guard.look_at_loss(loss, self.state.global_step + 1)
         return loss
 
     @contextmanager
@@ -207,25 +217,6 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
             torch.cuda.synchronize()
             seconds = time.perf_counter() - started
         say(f"first step: {seconds:.1f} s; kernels built in it are cached for the next run")
-
-    def _stop_for(self, finding: Finding | None) -> None:
-        """Stop the run if something was found, and name the sessions of that step."""
-        if finding is None:
-            return
-        names = "sessions unknown"
-        if self._loader is not None:
-            plan, per_step = self._loader.source.batches, self.args.gradient_accumulation_steps
-            # The stream of a resumed run begins behind the batches of the steps before.
-            num_before = plan.start_sample // (plan.batch_size * plan.num_ranks)
-            first = (finding.step - 1) * per_step - num_before
-            batches = range(max(0, first), min(first + per_step, plan.num_batches))
-            samples = [sample for batch in batches for sample in plan.samples(batch)]
-            names = name_sessions(samples, self._loader.source.names_of)
-        raise TrainingStoppedError(
-            f"{finding.what}, so training stops; nothing of it was saved. The step had {names}. "
-            "Run the same command again to continue from the last checkpoint; if it comes "
-            "back, lower --learning_rate, or use --precision bf16 (or fp32) instead of fp16"
-        )
 
     def _clip_grad_norm(self, model: Any) -> Any:
         """Stock clipping, but on a GPU done inside the fused optimizer as it reads gradients."""
@@ -247,19 +238,18 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         if grad_norm is None:
             grad_norm = self._clipped_inside(model, math.inf)
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
-        if not self.args.logging_nan_inf_filter:
-            tensor = torch.as_tensor(norm, device=self.args.device)
-            step, scaler = self.state.global_step + 1, self.accelerator.scaler
-            self._stop_for(self._guard.gradient(tensor, step, scaler))
+        tensor = torch.as_tensor(norm, device=self.args.device)
+        step = self.state.global_step + 1
+        self._guard.look_at_gradient(tensor, step, self.accelerator.scaler)
         return norm
 
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
         """As stock, once it is known that all numbers up to here are numbers."""
-        if not self.args.logging_nan_inf_filter:
-            control, step = self.control, self.state.global_step
-            self._stop_for(self._guard.weights(step))
-            if control.should_log or control.should_evaluate or control.should_save:
-                self._stop_for(self._guard.settle(step))
+        control, step = self.control, self.state.global_step
+        is_result = control.should_log or control.should_evaluate or control.should_save
+        self._guard.look_at_weights(step, is_result=is_result)
+        if control.should_save:
+            self._guard.look_at_shards(step, now=True)
         super()._maybe_log_save_evaluate(*args, **kwargs)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
@@ -316,13 +306,9 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
                 ),
             )
         metrics = {f"{metric_key_prefix}_{name}": v for name, v in sums.metrics().items()}
-        loss = metrics[f"{metric_key_prefix}_loss"]
-        if self.is_in_train and not math.isfinite(loss):
-            step = self.state.global_step
-            raise TrainingStoppedError(
-                f"the evaluation's loss is {loss} at step {step}, so training stops; nothing of "
-                "it was saved. Run the same command again to continue from the last checkpoint"
-            )
+        if self.is_in_train:
+            loss = metrics[f"{metric_key_prefix}_loss"]
+            self._guard.look_at_evaluation(loss, self.state.global_step)
         return EvalLoopOutput(
             predictions=None, label_ids=None, metrics=metrics, num_samples=sums.num_windows
         )
@@ -361,12 +347,8 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
     def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
         """Stock training; returns when everything is written."""
         try:
-            return super().train(*args, **kwargs)
-        except RuntimeError as error:
-            is_new = not isinstance(error, TrainingStoppedError)
-            if is_new and self._loader is not None and self._loader.is_cause_of(error):
-                raise self._loader.explained(error) from error
-            raise
+            with self._guard.watching():
+                return super().train(*args, **kwargs)
         finally:
             self._writer.wait()
 
