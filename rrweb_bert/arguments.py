@@ -181,6 +181,12 @@ class RRWebTrainingArguments(TrainingArguments):  # type: ignore[misc]
     ignore_data_skip: bool = _option(
         True, "On resume do not re-read old batches. True: the stream starts at the right one."
     )
+    ddp_find_unused_parameters: bool | None = _option(
+        False, "Look for weights without gradients in each step. False: there are none."
+    )
+    ddp_broadcast_buffers: bool | None = _option(
+        False, "Copy buffers between processes before each step. False: no weight depends on one."
+    )
     include_num_input_tokens_seen: str = _option(
         "no", "Count ids seen: no, all, non_padding. no: tokens/s comes without a GPU stall."
     )

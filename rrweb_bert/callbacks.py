@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,8 +22,9 @@ __all__ = ["LogLines", "PaceMeter", "ProgressBar", "RunCallback", "describe", "s
 
 
 def say(text: str) -> None:
-    """Print a line at once, so that `tail -f` shows it."""
-    print(text, flush=True)
+    """Print a line at once, so that `tail -f` shows it; of several processes the first does."""
+    if os.environ.get("RANK", "0") == "0":
+        print(text, flush=True)
 
 
 class PaceMeter:

@@ -9,6 +9,7 @@
 | `training_step`, `_get_grad_norm`, `_maybe_log_save_evaluate` | a number that is none stops the run before it is saved | `test_finite.py` |
 | `train` | a loader worker that dies is named | `test_loading.py` |
 | `_clip_grad_norm` | two passes over all gradients, which fused AdamW makes anyway | `test_clipping.py` |
+| `_load_rng_state` | another number of processes has no states of its own | `test_several_processes.py` |
 | `floating_point_ops` | counts all parameters anew each step, 1.6 ms | |
 | `_issue_warnings_after_load` | warns of tied weights, which are not stored twice | `test_best_model_is_kept_and_loaded_at_the_end` |
 | `_save_checkpoint` | adds `metrics.json` | |
@@ -46,6 +47,7 @@ from .guards import TrainingStoppedError
 from .history import TrainingHistory
 from .loading import WindowLoader, make_loader
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
+from .ranks import seed_process
 from .run_guard import RunGuard
 from .run_record import write_atomically
 from .schedule import cosine_with_warm_restarts
@@ -110,6 +112,7 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         self._is_warm = False
         self._writer = BackgroundWriter()
         self._clipping: ClippingOptimizer | None = None
+        self._is_new = checkpoint is None
         self._guard = RunGuard(
             model,
             args.device,
@@ -346,11 +349,21 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
 
     def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
         """Stock training; returns when everything is written."""
+        if self.args.world_size > 1 and self._is_new:
+            seed_process(self.args.seed, step=0, rank=self.args.process_index)
         try:
             with self._guard.watching():
                 return super().train(*args, **kwargs)
         finally:
             self._writer.wait()
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        """As stock; for another number of processes than saved it, states of their own."""
+        num_states = 0 if checkpoint is None else len(list(Path(checkpoint).glob("rng_state*.pth")))
+        if checkpoint is None or num_states == self.args.world_size:
+            super()._load_rng_state(checkpoint)
+            return
+        seed_process(self.args.seed, step=self.state.global_step, rank=self.args.process_index)
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
         """Warn of missing weights, but not of the output layer, which is the word embedding."""
