@@ -58,7 +58,7 @@ def test_a_plan_of_two_processes_looks_like_this():
     "change", [{"rank": 2}, {"rank": -1}, {"batch_size": 0}, {"start_sample": 9}, {"num_ranks": 0}]
 )
 def test_plans_that_cannot_be_are_refused(change):
-    with pytest.raises(ValueError, match="must be|no samples"):
+    with pytest.raises(ValueError, match=r"must be|no samples"):
         BatchPlan(**({"batch_size": 4, "stop_sample": 8, "rank": 0, "num_ranks": 2} | change))
 
 
