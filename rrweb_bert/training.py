@@ -322,6 +322,7 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
             sums = type(sums)(
                 losses=self.accelerator.reduce(sums.losses, "sum"),
                 counts=self.accelerator.reduce(sums.counts, "sum"),
+                hits=self.accelerator.reduce(sums.hits, "sum"),
                 num_windows=sums.num_windows * self.args.world_size,
             )
         metrics = {f"{metric_key_prefix}_{name}": v for name, v in sums.metrics().items()}
