@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,11 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.data_loader import prepare_data_loader
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 from transformers import PrinterCallback, ProgressCallback, SchedulerType, Trainer, TrainerState
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput
@@ -41,7 +39,9 @@ from .callbacks import LogLines, PaceMeter, ProgressBar, RunCallback, gpu_memory
 from .clipping import ClippingOptimizer, is_clippable
 from .collator import RRWebDataCollator
 from .evaluation import perplexity, sum_losses
+from .guards import TrainingStoppedError
 from .history import TrainingHistory
+from .loading import make_loader
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
 from .run_record import write_atomically
 from .schedule import cosine_with_warm_restarts
@@ -50,30 +50,6 @@ __all__ = ["MAX_RESTART_EPOCHS", "RRWebTrainer", "TrainingStoppedError"]
 
 MAX_RESTART_EPOCHS = 10.0
 METRICS_FILE = "metrics.json"
-
-
-class TrainingStoppedError(RuntimeError):
-    """Training cannot go on; the message says at which step and what to try."""
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-class _RankSlice(IterableDataset[dict[str, Any]]):
-    """The samples of one process out of a stream whose shards are batches of all processes."""
-
-    def __init__(self, stream: Any, *, batch_size: int, rank: int, world_size: int) -> None:
-        self._stream = stream
-        self._batch_size, self._rank, self._world_size = batch_size, rank, world_size
-        self.num_shards: int = stream.num_shards
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        for sample in self._stream:
-            if sample["sample_index"] // self._batch_size % self._world_size == self._rank:
-                yield sample
 
 
 class RRWebTrainer(Trainer):  # type: ignore[misc]
@@ -147,46 +123,21 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The training stream, each process its own part, nothing dispatched."""
-        return self._loader(
-            self.train_dataset, self.args.per_device_train_batch_size, self.data_collator
+        return make_loader(
+            self.train_dataset,
+            self.args,
+            batch_size=self.args.per_device_train_batch_size,
+            collator=self.data_collator,
         )
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         """The evaluation stream with its own masks."""
-        stream = self.eval_dataset if eval_dataset is None else eval_dataset
-        return self._loader(stream, self.args.per_device_eval_batch_size, self.eval_collator)
-
-    def _loader(self, stream: Any, batch_size: int, collator: Any) -> DataLoader[Any]:
-        args = self.args
-        # More workers than cores only slow down; the order of the batches is the same for any.
-        num_workers = min(args.dataloader_num_workers, stream.num_shards, _num_cores())
-        if args.world_size > 1:
-            stream = _RankSlice(
-                stream,
-                batch_size=batch_size,
-                rank=args.process_index,
-                world_size=args.world_size,
-            )
-        loader: DataLoader[Any] = DataLoader(
-            stream,
-            batch_size=batch_size,
-            collate_fn=collator,
-            num_workers=num_workers,
-            pin_memory=args.dataloader_pin_memory,
-            persistent_workers=args.dataloader_persistent_workers and num_workers > 0,
-            prefetch_factor=args.dataloader_prefetch_factor if num_workers else None,
-            multiprocessing_context=args.dataloader_multiprocessing_context,
+        return make_loader(
+            self.eval_dataset if eval_dataset is None else eval_dataset,
+            self.args,
+            batch_size=self.args.per_device_eval_batch_size,
+            collator=self.eval_collator,
         )
-        prepared: DataLoader[Any] = prepare_data_loader(
-            loader,
-            device=args.device,
-            num_processes=1,
-            process_index=0,
-            put_on_device=True,
-            dispatch_batches=False,
-            non_blocking=args.device.type == "cuda",
-        )
-        return prepared
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: Optimizer | None = None
