@@ -10,6 +10,7 @@ from accelerate.data_loader import prepare_data_loader
 from torch.utils.data import DataLoader, IterableDataset
 
 from .arguments import RRWebTrainingArguments
+from .signals import shield_worker
 
 __all__ = ["make_loader"]
 
@@ -36,6 +37,7 @@ def make_loader(
         persistent_workers=args.dataloader_persistent_workers and num_workers > 0,
         prefetch_factor=args.dataloader_prefetch_factor if num_workers else None,
         multiprocessing_context=args.dataloader_multiprocessing_context,
+        worker_init_fn=shield_worker,
     )
     prepared: DataLoader[Any] = prepare_data_loader(
         loader,

@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM
 
-from rrweb_bert.checkpoints import find_checkpoints
+from rrweb_bert.checkpoints import find_checkpoints, problem_of
 from rrweb_bert.console import prepare_console
 from rrweb_bert.evaluation import KINDS, kind_table, sum_losses
 from rrweb_bert.modeling_rrweb_bert import IGNORE_INDEX
@@ -125,7 +125,7 @@ def test_best_model_is_kept_and_loaded_at_the_end(make_trainer, tmp_path, weight
     assert metrics["evaluation"][0]["eval_loss"] == trainer.state.best_metric
     names = {path.name for path in best.iterdir()}
     assert names >= {"optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"}
-    assert find_checkpoints(tmp_path)[0].problem is None
+    assert problem_of(find_checkpoints(tmp_path)[0].path) is None
     assert "missing keys" not in caplog.text
 
 
