@@ -15,7 +15,7 @@ from transformers import set_seed
 
 from data_prep.encoding import tokenizer_hashes
 from data_prep.held_out import StreamedCorpus, open_streamed
-from data_prep.prepare import PreparedCorpus, PrepareOptions, open_or_prepare
+from data_prep.prepare import PreparedCorpus, open_or_prepare
 from data_prep.raw_windows import raw_window_stream
 from data_prep.streaming import evaluation_stream, window_stream
 from data_prep.windows import WindowPlan
@@ -102,7 +102,7 @@ def open_corpus(arguments: Arguments, tokenizer: RRWebTokenizer) -> PreparedCorp
         DataError: there is nothing to train on; the message names the remedy.
         UsageError: the corpus was prepared with another tokenizer.
     """
-    data, options = arguments.data, _prepare_options(arguments)
+    data, options = arguments.data, arguments.data.prepare_options()
     if data.streaming:
         with arguments.training.main_process_first(local=False, desc="holding sessions out"):
             return _streamed(arguments).held_out
@@ -119,23 +119,12 @@ def open_corpus(arguments: Arguments, tokenizer: RRWebTokenizer) -> PreparedCorp
     return corpus
 
 
-def _prepare_options(arguments: Arguments) -> PrepareOptions:
-    data = arguments.data
-    return PrepareOptions(
-        group_by=data.group_by,
-        test_fraction=data.test_fraction,
-        validation_fraction=data.validation_fraction,
-        num_proc=data.num_proc,
-        tokenizer_name_or_path=data.tokenizer_name_or_path,
-    )
-
-
 def _streamed(arguments: Arguments) -> StreamedCorpus:
     """What `--streaming` trains and evaluates on; the held-out sessions are tokenised once."""
     data = arguments.data
     return open_streamed(
         str(data.data_dir),
-        _prepare_options(arguments),
+        data.prepare_options(),
         cache_dir=None if data.cache_dir is None else Path(data.cache_dir),
         cache_sessions=data.cache_sessions,
         cache_bytes=data.cache_bytes,
