@@ -7,8 +7,10 @@ python train_mlm.py --help                               every flag with unit an
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,22 +19,43 @@ from rrweb_bert import assembly
 from rrweb_bert.arguments import Arguments, UsageError, parse_arguments
 from rrweb_bert.callbacks import say
 from rrweb_bert.console import prepare_console, prepare_wandb
+from rrweb_bert.disk_space import CheckpointError
 from rrweb_bert.plots import plot_history
+from rrweb_bert.resuming import check_folder, find_start, held
 from rrweb_bert.run_record import RunRecord
 from rrweb_bert.sample_plan import announcement
+from rrweb_bert.signals import TrainingInterrupted
 from rrweb_bert.training import RRWebTrainer, TrainingStoppedError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, and return the exit status: 0 done, 1 training failed, 2 it cannot run as asked."""
+    """Train, and return the exit status.
+
+    0: done, or stopped by a signal after saving. 1: training failed. 2: it cannot run as asked.
+    130: Ctrl-C before training began.
+    """
     try:
         train(parse_arguments(sys.argv[1:] if argv is None else argv))
+    except TrainingInterrupted as interruption:
+        say(str(interruption))
     except (UsageError, DataError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except TrainingStoppedError as error:
+    except (TrainingStoppedError, CheckpointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(
+            f"error: the disk is full: {error.filename or error}. Make room and run the same "
+            "command again to continue",
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        print("stopped before training began", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -52,22 +75,31 @@ def train(arguments: Arguments) -> None:
     tokenizer.model_max_length = model.config.max_position_embeddings
 
     record = assembly.record_of(arguments, plan, corpus=corpus, tokenizer=tokenizer, model=model)
-    start = assembly.find_start(output_dir, record, training.resume)
-    if is_finished(output_dir):
-        say(f"this run is finished: the best model is in {output_dir}. Nothing to do")
-        return
-
-    trainer = assembly.build_trainer(
-        arguments, plan, corpus=corpus, tokenizer=tokenizer, model=model, start=start
-    )
-    if trainer.is_world_process_zero():
-        record.save(output_dir)
-    if start is None or start.step < plan.num_steps:
-        say(f"training {model.num_parameters():,} parameters on {training.device}")
-        trainer.train(resume_from_checkpoint=None if start is None else str(start.path))
-    else:
-        trainer.restore_finished(start.path)
-    finish(trainer, output_dir, record)
+    with held(output_dir) if training.process_index == 0 else nullcontext():
+        check_folder(output_dir, record, training.resume)
+        if is_finished(output_dir):
+            say(f"this run is finished: the best model is in {output_dir}. Nothing to do")
+            return
+        start = find_start(
+            output_dir, record, training.resume, needs_best=training.load_best_model_at_end
+        )
+        trainer = assembly.build_trainer(
+            arguments,
+            plan,
+            corpus=corpus,
+            tokenizer=tokenizer,
+            model=model,
+            start=start,
+            record=record,
+        )
+        if trainer.is_world_process_zero():
+            record.save(output_dir)
+        if start is None or start.step < plan.num_steps:
+            say(f"training {model.num_parameters():,} parameters on {training.device}")
+            trainer.train(resume_from_checkpoint=None if start is None else str(start.path))
+        else:
+            trainer.restore_finished(start.path)
+        finish(trainer, output_dir, record)
 
 
 def announce(arguments: Arguments, plan: assembly.StepPlan) -> None:

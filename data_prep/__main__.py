@@ -14,12 +14,13 @@ from data_prep import train_text_model
 from data_prep.corpus import is_corpus
 from data_prep.errors import AccessError, DataError
 from data_prep.files import write_text_atomically
-from data_prep.grouping import GROUP_BY_HELP, MISSING_GROUP, parse_grouping
+from data_prep.grouping import MISSING_GROUP, parse_grouping
 from data_prep.inspect_corpus import inspect_corpus
 from data_prep.inspect_page import report_page
 from data_prep.inspect_report import report_json, report_text
 from data_prep.inspection import InspectOptions, inspect_recordings
 from data_prep.prepare import PrepareOptions, prepare
+from data_prep.prepare_options import OPTION_HELP
 from data_prep.remote import is_remote
 from data_prep.verify import NUM_WINDOW_DRAWS, verify
 
@@ -142,45 +143,20 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_grouping(command: argparse.ArgumentParser) -> None:
     defaults = PrepareOptions()
-    add = command.add_argument
-    add("--group_by", metavar="RULE", default=defaults.group_by, help=GROUP_BY_HELP)
-    add(
-        "--manifest",
-        type=Path,
-        help="table for column:NAME: .csv, .jsonl or .parquet with the columns path and NAME",
-    )
-    add(
-        "--missing_group",
-        choices=MISSING_GROUP,
-        default=defaults.missing_group,
-        help="sessions without a group: rejected, or each file a group of its own",
-    )
-    add(
-        "--test_fraction",
-        type=float,
-        default=defaults.test_fraction,
-        help="share of the groups set aside first",
-    )
-    add(
-        "--validation_fraction",
-        type=float,
-        default=defaults.validation_fraction,
-        help="share of the others for validation",
-    )
-    add("--salt", default=defaults.salt, help="another salt deals the groups out anew")
-    add("--tokenizer_name_or_path", help="folder of a tokenizer (the shipped one by default)")
-    add(
-        "--recogniser",
-        metavar="MODULE:FUNCTION",
-        help="function that finds what patterns cannot, such as names: see docs/privacy.md",
-    )
-    add(
-        "--reader",
-        metavar="NAME",
-        help="read every file with this reader (a built-in one, a plug-in, or module:function); "
-        "told by content where not given",
-    )
-    add("--num_proc", type=int, help="processes (by default as many as pay)")
+
+    def add(name: str, **settings: Any) -> None:
+        command.add_argument(f"--{name}", help=OPTION_HELP[name], **settings)
+
+    add("group_by", metavar="RULE", default=defaults.group_by)
+    add("manifest", type=Path)
+    add("missing_group", choices=MISSING_GROUP, default=defaults.missing_group)
+    add("test_fraction", type=float, default=defaults.test_fraction)
+    add("validation_fraction", type=float, default=defaults.validation_fraction)
+    add("salt", default=defaults.salt)
+    add("tokenizer_name_or_path")
+    add("recogniser", metavar="MODULE:FUNCTION")
+    add("reader", metavar="NAME")
+    add("num_proc", type=int)
 
 
 def _add_inspect(commands: Any) -> None:
@@ -214,11 +190,7 @@ def _add_prepare(commands: Any) -> None:
     add("inputs", metavar="INPUT", nargs="+", help=_INPUT_HELP)
     add("--output", required=True, type=Path, help="corpus folder to write")
     _add_grouping(command)
-    add(
-        "--drop_near_duplicates",
-        action="store_true",
-        help="leave out validation and test sessions that nearly equal one of another split",
-    )
+    add("--drop_near_duplicates", action="store_true", help=OPTION_HELP["drop_near_duplicates"])
     add("--overwrite", action="store_true", help="replace another corpus in the output folder")
 
 

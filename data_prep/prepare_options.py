@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from data_prep.encoding import EncodingOptions
-from data_prep.grouping import Grouping, MissingGroup, cached_grouping
+from data_prep.grouping import GROUP_BY_HELP, Grouping, MissingGroup, cached_grouping
 from data_prep.limits import DEFAULT_LIMITS, Limits
 
-__all__ = ["PrepareOptions"]
+__all__ = ["OPTION_HELP", "PrepareOptions"]
+
+OPTION_HELP: Final = {
+    "group_by": GROUP_BY_HELP,
+    "manifest": "table for column:NAME: .csv, .jsonl or .parquet with the columns path and NAME",
+    "missing_group": "sessions without a group: rejected, or each file a group of its own",
+    "drop_near_duplicates": "leave out validation and test sessions that nearly equal one of "
+    "another split",
+    "test_fraction": "share of the groups set aside first",
+    "validation_fraction": "share of the others for validation",
+    "salt": "another salt deals the groups out anew",
+    "tokenizer_name_or_path": "folder of a tokenizer (the shipped one by default)",
+    "recogniser": "function that finds what patterns cannot, such as names: see docs/privacy.md",
+    "reader": "read every file with this reader (a built-in one, a plug-in, or module:function); "
+    "told by content where not given",
+    "num_proc": "processes (by default as many as pay)",
+}
+"""What each option does, for every command line that takes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,19 @@
 """The model, its training, and what one does with a trained model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .session_encoder import SessionEncoder
+
+__all__ = ["SessionEncoder"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the encoder, and with it torch and transformers, only when it is asked for."""
+    if name == "SessionEncoder":
+        from .session_encoder import SessionEncoder
+
+        return SessionEncoder
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from transformers import set_seed
 
 from data_prep.encoding import tokenizer_hashes
 from data_prep.held_out import StreamedCorpus, open_streamed
-from data_prep.prepare import PreparedCorpus, PrepareOptions, open_or_prepare
+from data_prep.prepare import PreparedCorpus, open_or_prepare
 from data_prep.raw_windows import raw_window_stream
 from data_prep.shard_watch import ShardWatch
 from data_prep.streaming import evaluation_stream, window_stream
@@ -25,11 +25,11 @@ from rrweb_tokenizer import RRWebTokenizer
 from .acceleration import accelerate
 from .arguments import Arguments, UsageError
 from .callbacks import say
-from .checkpoints import FoundCheckpoint, find_checkpoints, problem_of
+from .checkpoints import FoundCheckpoint
 from .collator import EVALUATION_MASK_SEED, RRWebDataCollator
-from .history import TrainingHistory
+from .history import HISTORY_FILE, TrainingHistory
 from .modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
-from .run_record import RunRecord, refuse_other_run
+from .run_record import RunRecord
 from .sample_plan import sample_directory
 from .training import RRWebTrainer
 
@@ -37,7 +37,6 @@ __all__ = [
     "StepPlan",
     "build_model",
     "build_trainer",
-    "find_start",
     "load_tokenizer",
     "open_corpus",
     "record_of",
@@ -72,6 +71,8 @@ class StepPlan:
     windows_per_step: int
     num_steps: int
     is_demonstration: bool
+    spoken: dict[str, str] = field(default_factory=dict)
+    """`max_steps` and `windows_per_step` in the flags that the user gave."""
 
     @property
     def num_samples(self) -> int:
@@ -102,7 +103,7 @@ def open_corpus(arguments: Arguments, tokenizer: RRWebTokenizer) -> PreparedCorp
         DataError: there is nothing to train on; the message names the remedy.
         UsageError: the corpus was prepared with another tokenizer.
     """
-    data, options = arguments.data, _prepare_options(arguments)
+    data, options = arguments.data, arguments.data.prepare_options()
     if data.streaming:
         with arguments.training.main_process_first(local=False, desc="holding sessions out"):
             return _streamed(arguments).held_out
@@ -119,23 +120,12 @@ def open_corpus(arguments: Arguments, tokenizer: RRWebTokenizer) -> PreparedCorp
     return corpus
 
 
-def _prepare_options(arguments: Arguments) -> PrepareOptions:
-    data = arguments.data
-    return PrepareOptions(
-        group_by=data.group_by,
-        test_fraction=data.test_fraction,
-        validation_fraction=data.validation_fraction,
-        num_proc=data.num_proc,
-        tokenizer_name_or_path=data.tokenizer_name_or_path,
-    )
-
-
 def _streamed(arguments: Arguments) -> StreamedCorpus:
     """What `--streaming` trains and evaluates on; the held-out sessions are tokenised once."""
     data = arguments.data
     return open_streamed(
         str(data.data_dir),
-        _prepare_options(arguments),
+        data.prepare_options(),
         cache_dir=None if data.cache_dir is None else Path(data.cache_dir),
         cache_sessions=data.cache_sessions,
         cache_bytes=data.cache_bytes,
@@ -151,8 +141,13 @@ def settle_steps(arguments: Arguments) -> StepPlan:
         * training.gradient_accumulation_steps
     )
     steps_per_epoch = arguments.data.samples_per_epoch / windows_per_step
+    steps_as_given = f"--max_steps {training.max_steps}"
     if training.max_steps <= 0:
         training.max_steps = max(1, math.ceil(training.num_train_epochs * steps_per_epoch))
+        steps_as_given = (
+            f"--num_train_epochs {training.num_train_epochs:g} ({training.max_steps} steps of "
+            f"{windows_per_step} windows)"
+        )
     for what in ("eval", "save", "logging"):
         if getattr(training, f"{what}_strategy") == "epoch":
             strategy = type(getattr(training, f"{what}_strategy"))
@@ -162,6 +157,12 @@ def settle_steps(arguments: Arguments) -> StepPlan:
         windows_per_step=windows_per_step,
         num_steps=training.max_steps,
         is_demonstration=arguments.is_sample,
+        spoken={
+            "max_steps": steps_as_given,
+            "windows_per_step": f"{windows_per_step} (--per_device_train_batch_size "
+            f"{training.per_device_train_batch_size} x --gradient_accumulation_steps "
+            f"{training.gradient_accumulation_steps} x {training.world_size} processes)",
+        },
     )
 
 
@@ -248,39 +249,13 @@ def record_of(
         "lr_scheduler_kwargs": training.lr_scheduler_kwargs or None,
     }
     identity |= {name: getattr(training, name) for name in _CURVE_FLAGS}
-    return RunRecord(identity=identity)
-
-
-def find_start(output_dir: Path, record: RunRecord, resume: str) -> FoundCheckpoint | None:
-    """Where the run goes on: the newest whole checkpoint, None for the beginning.
-
-    Reports damaged checkpoints, which are passed over.
-
-    Raises:
-        UsageError: the folder is another run's, or `resume` cannot be done.
-    """
-    if resume not in ("auto", "never"):
-        path = Path(resume)
-        problem = problem_of(path) if path.is_dir() else "there is no such folder"
-        if problem is not None:
-            raise UsageError(f"--resume {resume}: {problem}")
-        refuse_other_run(path.resolve().parent, record)
-        state = json.loads((path / "trainer_state.json").read_text())
-        return FoundCheckpoint(path.resolve(), int(state["global_step"]), None)
-    found = find_checkpoints(output_dir)
-    if resume == "never":
-        if found:
-            raise UsageError(
-                f"--resume never, but {output_dir} holds {found[0].path.name}. Give another "
-                "--output_dir, or remove that folder"
-            )
-        return None
-    refuse_other_run(output_dir, record)
-    for checkpoint in found:
-        if checkpoint.problem is None:
-            return checkpoint
-        say(f"note: {checkpoint.path} is passed over, since {checkpoint.problem}")
-    return None
+    size = f"--model_size {arguments.model.model_size}"
+    spoken = {
+        **plan.spoken,
+        "corpus": f"{corpus.fingerprint} (--data_dir {data.data_dir or 'not given: the sample'})",
+        **{name: f"{identity[name]} ({size})" for name in ("layers", "hidden_size", "heads")},
+    }
+    return RunRecord(identity=identity, spoken=spoken)
 
 
 def build_trainer(
@@ -291,6 +266,7 @@ def build_trainer(
     tokenizer: Any,
     model: RRWebBertForMaskedLM,
     start: FoundCheckpoint | None,
+    record: RunRecord | None = None,
 ) -> RRWebTrainer:
     """The trainer with both streams, the training one at its first sample still to come."""
     data, training = arguments.data, arguments.training
@@ -334,15 +310,22 @@ def build_trainer(
         eval_dataset=eval_stream,
         data_collator=collator,
         eval_collator=replace(collator, mask_seed=EVALUATION_MASK_SEED),
-        history=TrainingHistory.load(output_dir, until_step=start_step),
+        history=_history(output_dir, start),
         samples_per_epoch=data.samples_per_epoch,
         checkpoint=None if start is None else start.path,
         # One process of each machine watches the files that all of them read.
         watch=ShardWatch(corpus, ("train", "validation"), report=say)
         if training.local_process_index == 0
         else None,
+        record=record,
         processing_class=tokenizer,
     )
+
+
+def _history(output_dir: Path, start: FoundCheckpoint | None) -> TrainingHistory:
+    if start is None:
+        return TrainingHistory(output_dir / HISTORY_FILE)
+    return TrainingHistory.of_checkpoint(output_dir, start.path)
 
 
 def name_other_gpus(num_processes: int) -> None:

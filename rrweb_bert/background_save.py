@@ -1,19 +1,18 @@
-"""Saving tensors while training goes on.
+"""Work on checkpoints while training goes on.
 
 A checkpoint of the base model is 1.2 GB, two thirds of it optimizer state. Copying that off the GPU
-takes a tenth of a second, writing it more than one; so only the copy is waited for.
+takes a tenth of a second; writing, syncing and hashing takes seconds. Only the copy is waited for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import torch
 
-__all__ = ["BackgroundWriter", "copy_to_cpu"]
+__all__ = ["BackgroundWorker", "copy_to_cpu"]
 
 
 def copy_to_cpu(state: Any) -> Any:
@@ -27,34 +26,29 @@ def copy_to_cpu(state: Any) -> Any:
     return state
 
 
-class BackgroundWriter:
-    """Writes files in a thread, one after another, each under its name only when it is whole."""
+class BackgroundWorker:
+    """Runs jobs in a thread, one after another; a failure is raised where it is asked for."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._pending: list[Future[None]] = []
 
-    def save(self, state: Any, path: Path) -> None:
-        """Copy `state` to the CPU now, and write it with `torch.save` later."""
-        copied = copy_to_cpu(state)
+    def start(self, job: Callable[[], None]) -> None:
+        """Run `job` later."""
+        self._pending.append(self._threads.submit(job))
 
-        def write(partial: Path) -> None:
-            torch.save(copied, partial)
-
-        self._pending.append(self._threads.submit(_write_whole, write, path))
+    def check(self) -> None:
+        """Raise the failure of a job that has ended; costs nothing while one is running."""
+        while self._pending and self._pending[0].done():
+            self._pending.pop(0).result()
 
     def wait(self) -> None:
-        """Return when everything is written.
+        """Return when every job is done.
 
         Raises:
-            OSError: a file could not be written.
+            Exception: the first failure of a job; the jobs after it are done too.
         """
         pending, self._pending = self._pending, []
-        for each in pending:
-            each.result()
-
-
-def _write_whole(write: Callable[[Path], None], path: Path) -> None:
-    partial = path.with_name(path.name + ".partial")
-    write(partial)
-    partial.replace(path)
+        failures = [error for each in pending if (error := each.exception()) is not None]
+        if failures:
+            raise failures[0]

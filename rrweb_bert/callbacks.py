@@ -1,4 +1,4 @@
-"""What is seen of a run: log lines, history, and a resume that leaves no trace."""
+"""What is seen of a run: log lines and history."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +15,6 @@ from .history import TrainingHistory
 
 if TYPE_CHECKING:
     from .arguments import RRWebTrainingArguments
-    from .training import RRWebTrainer
 
 __all__ = ["LogLines", "PaceMeter", "ProgressBar", "RunCallback", "describe", "say"]
 
@@ -168,46 +166,23 @@ class ProgressBar(ProgressCallback):  # type: ignore[misc]
 
 
 class RunCallback(TrainerCallback):  # type: ignore[misc]
-    """Keeps the history, the epoch number, and the random state of a resumed run right.
+    """Keeps the history and the epoch number right.
 
     Args:
-        trainer: whose random state is loaded once more before the first resumed step: making the
-            loader draws from it after transformers has restored it.
         history: is written at every log.
         windows_per_step: over all processes and micro-batches.
         samples_per_epoch: transformers counts a stream as one epoch; this gives the true number.
-        checkpoint: where the run resumes, None for a new one.
     """
 
     def __init__(
-        self,
-        trainer: RRWebTrainer,
-        history: TrainingHistory,
-        *,
-        windows_per_step: int,
-        samples_per_epoch: int,
-        checkpoint: Path | None,
+        self, history: TrainingHistory, *, windows_per_step: int, samples_per_epoch: int
     ) -> None:
-        self._trainer = trainer
         self._history = history
         self._epochs_per_step = windows_per_step / samples_per_epoch
-        self._checkpoint = checkpoint
 
-    def on_train_begin(
-        self, args: RRWebTrainingArguments, state: TrainerState, control: Any, **kwargs: Any
-    ) -> None:
-        """Find the best checkpoint again where the output folder has moved."""
-        if state.best_global_step and args.output_dir is not None:
-            best = Path(args.output_dir) / f"checkpoint-{state.best_global_step}"
-            if best.is_dir():
-                state.best_model_checkpoint = str(best)
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
+        """The true number of epochs."""
         state.epoch = state.global_step * self._epochs_per_step
-
-    def on_step_begin(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
-        """Once: put the random state back to where the checkpoint was."""
-        if self._checkpoint is not None:
-            self._trainer._load_rng_state(str(self._checkpoint))
-            self._checkpoint = None
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         """The true number of epochs."""

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
+from torch.nn.functional import cross_entropy, one_hot
 
 from rrweb_tokenizer.structural_vocab import GROUPS, MAX_VOCAB_SIZE, TEXT_GROUP, VOCAB_SIZE
 
@@ -37,7 +37,7 @@ _GROUPS_OF_KIND: Final[dict[str, str]] = {
 
 
 class _MaskedLM(Protocol):
-    def masked_losses(
+    def masked_logits(
         self, input_ids: Tensor, labels: Tensor, attention_mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]: ...
 
@@ -62,20 +62,30 @@ def kind_table(device: torch.device | str = "cpu", vocab_size: int = VOCAB_SIZE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossSums:
-    """Summed loss and number of masked positions of each kind, both (8,) float64 in `KINDS` order.
+    """Sums over the masked positions of each kind, all (8,) float64 in `KINDS` order.
 
-    `num_windows` is how many windows they come from.
+    Attributes:
+        losses: summed loss in nats.
+        counts: number of masked positions.
+        hits: of those, where the likeliest id is the true one.
+        num_windows: how many windows they come from.
     """
 
     losses: Tensor
     counts: Tensor
+    hits: Tensor
     num_windows: int
 
     def metrics(self) -> dict[str, float]:
-        """`loss`, `perplexity` and `loss_<kind>` of the kinds that occurred."""
+        """`loss`, `perplexity`, `accuracy` (0 to 1), and `loss_<kind>` where a kind occurred."""
         losses, counts = self.losses.tolist(), self.counts.tolist()
-        total = sum(losses) / max(1.0, sum(counts))
-        metrics = {"loss": total, "perplexity": perplexity(total)}
+        num_masked = max(1.0, sum(counts))
+        total = sum(losses) / num_masked
+        metrics = {
+            "loss": total,
+            "perplexity": perplexity(total),
+            "accuracy": sum(self.hits.tolist()) / num_masked,
+        }
         for kind, loss, count in zip(KINDS, losses, counts, strict=True):
             if count:
                 metrics[f"loss_{kind}"] = loss / count
@@ -92,7 +102,7 @@ def sum_losses(
     """Sum the losses of `model` (in evaluation mode) over `batches` of the collator.
 
     Args:
-        model: has `masked_losses(input_ids, labels, attention_mask)`.
+        model: has `masked_logits(input_ids, labels, attention_mask)`.
         batches: with `input_ids`, `labels` and perhaps `attention_mask`, on any device.
         device: where the model is.
         autocast: makes the context in which the model runs.
@@ -100,15 +110,17 @@ def sum_losses(
     # For every id that a text model of any size may have; see `RRWebTokenizer`.
     kinds = kind_table(device, MAX_VOCAB_SIZE)
     losses = torch.zeros(len(KINDS), dtype=torch.float64, device=device)
-    counts = torch.zeros_like(losses)
+    counts, hits = torch.zeros_like(losses), torch.zeros_like(losses)
     num_windows = 0
     for batch in batches:
         on_device = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
         with autocast():
-            each, targets = model.masked_losses(**on_device)
+            logits, targets = model.masked_logits(**on_device)
+        each = cross_entropy(logits, targets, reduction="none")
         # A product, since adding by index is not deterministic on GPUs.
         is_kind = one_hot(kinds[targets], len(KINDS)).double()
         losses += each.double() @ is_kind
         counts += is_kind.sum(0)
+        hits += (logits.argmax(1) == targets).double() @ is_kind
         num_windows += len(batch["input_ids"])
-    return LossSums(losses=losses, counts=counts, num_windows=num_windows)
+    return LossSums(losses=losses, counts=counts, hits=hits, num_windows=num_windows)

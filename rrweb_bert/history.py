@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any, Final, Self
 
-from .run_record import write_atomically
+from .durable import write_atomically
 
 __all__ = ["HISTORY_FILE", "TrainingHistory"]
 
@@ -34,6 +34,19 @@ class TrainingHistory:
         self.evaluation: list[Row] = []
 
     @classmethod
+    def of_checkpoint(cls, output_dir: Path, checkpoint: Path) -> Self:
+        """The history as it was at a checkpoint, which keeps every row of the log itself.
+
+        So it is right also where the file in `output_dir` was lost or ran ahead.
+        """
+        history = cls(output_dir / HISTORY_FILE)
+        log = json.loads((checkpoint / "trainer_state.json").read_text())["log_history"]
+        for row in log:
+            if "loss" in row or "eval_loss" in row:
+                history._add({"step": row["step"], **row})
+        return history
+
+    @classmethod
     def load(cls, output_dir: Path, *, until_step: int | None = None) -> Self:
         """The history in a folder, empty where there is none, without rows after `until_step`."""
         history = cls(output_dir / HISTORY_FILE)
@@ -51,9 +64,12 @@ class TrainingHistory:
 
         A row of a step that is there already replaces it: the last evaluation of a run may repeat.
         """
+        self._add(row)
+        content = {"format": _FORMAT, "train": self.train, "evaluation": self.evaluation}
+        write_atomically(self.path, json.dumps(content, indent=1) + "\n")
+
+    def _add(self, row: Row) -> None:
         rows = self.evaluation if "eval_loss" in row else self.train
         while rows and rows[-1]["step"] >= row["step"]:
             rows.pop()
         rows.append(dict(row))
-        content = {"format": _FORMAT, "train": self.train, "evaluation": self.evaluation}
-        write_atomically(self.path, json.dumps(content, indent=1) + "\n")

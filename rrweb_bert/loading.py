@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from torch import Tensor
@@ -25,10 +27,13 @@ from rrweb_tokenizer.structural_vocab import CLS_ID, SEP_ID
 
 from .arguments import RRWebTrainingArguments
 from .guards import TrainingStoppedError, name_sessions
+from .signals import shield_worker
 
 __all__ = ["WindowLoader", "make_loader"]
 
-_RUN_AGAIN = "Run the same command again to continue from the last checkpoint"
+# A worker that does not end by itself within this time is killed.
+_GRACE_S: Final = 3.0
+_RUN_AGAIN: Final = "Run the same command again to continue from the last checkpoint"
 
 
 def make_loader(
@@ -128,6 +133,7 @@ class WindowLoader(DataLoader[Any]):
             multiprocessing_context=(
                 args.dataloader_multiprocessing_context if num_workers else None
             ),
+            worker_init_fn=shield_worker,
         )
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:  # type: ignore[override]
@@ -208,16 +214,23 @@ class WindowLoader(DataLoader[Any]):
         return f"samples {told} ({name_sessions(samples, self.source.names_of)})"
 
     def end_workers(self) -> None:
-        """End the worker processes, also those that hang or are stopped.
-
-        Torch's workers exit at once, and as if all were well, when their parent terminates them;
-        one that is killed instead would raise an error here, wherever the program is then.
-        """
-        for process in self._workers:
-            if process.is_alive() and process.pid is not None:
-                process.terminate()
-                if hasattr(signal, "SIGCONT"):
-                    os.kill(process.pid, signal.SIGCONT)
+        """End the worker processes, also those that hang or are stopped."""
+        alive = [process for process in self._workers if process.is_alive()]
+        for process in alive:
+            process.terminate()
+            if hasattr(signal, "SIGCONT") and process.pid is not None:
+                os.kill(process.pid, signal.SIGCONT)
+        deadline = time.monotonic() + _GRACE_S
+        for process in alive:
+            process.join(max(0.0, deadline - time.monotonic()))
+        stubborn = [process for process in alive if process.is_alive()]
+        if stubborn and threading.current_thread() is threading.main_thread():
+            # Torch raises an error, wherever the program is then, when a worker is killed.
+            before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for process in stubborn:
+                process.kill()
+                process.join()
+            signal.signal(signal.SIGCHLD, before)
 
 
 def _span(samples: range) -> str:

@@ -254,17 +254,21 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
             return MaskedLMOutput(loss=self._masked_loss(hidden, labels, num_items_in_batch))
 
     @torch.no_grad()
-    def masked_losses(
+    def masked_logits(
         self, input_ids: Tensor, labels: Tensor, attention_mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The loss of each masked position and its label, both (num_masked,), in reading order."""
+        """Float32 logits (K, V) of the masked positions and their labels (K,), in reading order."""
         with self._kernels(input_ids):
             hidden = self._hidden(input_ids, attention_mask)
         is_masked = labels != IGNORE_INDEX
-        targets = labels[is_masked]
-        return cross_entropy(
-            self.cls(hidden[is_masked]).float(), targets, reduction="none"
-        ), targets
+        return self.cls(hidden[is_masked]).float(), labels[is_masked]
+
+    def masked_losses(
+        self, input_ids: Tensor, labels: Tensor, attention_mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The loss of each masked position and its label, both (K,), in reading order."""
+        logits, targets = self.masked_logits(input_ids, labels, attention_mask)
+        return cross_entropy(logits, targets, reduction="none"), targets
 
     def _hidden(
         self, input_ids: Tensor | None, attention_mask: Tensor | None, **kwargs: Any

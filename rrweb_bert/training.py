@@ -12,8 +12,8 @@
 | `_load_rng_state` | another number of processes has no states of its own | `test_several_processes.py` |
 | `floating_point_ops` | counts all parameters anew each step, 1.6 ms | |
 | `_issue_warnings_after_load` | warns of tied weights, which are not stored twice | `test_best_model_is_kept_and_loaded_at_the_end` |
-| `_save_checkpoint` | adds `metrics.json` | |
-| `_save_optimizer_and_scheduler` | on a GPU, training goes on while 0.8 GB are written | `test_background_save.py` |
+
+How checkpoints are saved, and a run resumed or stopped: `resumable.py`.
 """  # noqa: E501 - a table
 
 from __future__ import annotations
@@ -31,25 +31,24 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
-from transformers import PrinterCallback, ProgressCallback, SchedulerType, Trainer, TrainerState
-from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
+from transformers import PrinterCallback, ProgressCallback, SchedulerType, TrainerState
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 
 from data_prep.shard_watch import ShardWatch
 
 from .arguments import RRWebTrainingArguments
-from .background_save import BackgroundWriter
 from .callbacks import LogLines, PaceMeter, ProgressBar, RunCallback, gpu_memory_peak_gib, say
 from .clipping import ClippingOptimizer, is_clippable
 from .collator import RRWebDataCollator
+from .durable import write_atomically
 from .evaluation import perplexity, sum_losses
 from .guards import TrainingStoppedError
 from .history import TrainingHistory
 from .loading import WindowLoader, make_loader
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
 from .ranks import seed_process
+from .resumable import ResumableTrainer
 from .run_guard import RunGuard
-from .run_record import write_atomically
 from .schedule import cosine_with_warm_restarts
 
 __all__ = ["MAX_RESTART_EPOCHS", "RRWebTrainer", "TrainingStoppedError"]
@@ -58,7 +57,7 @@ MAX_RESTART_EPOCHS = 10.0
 METRICS_FILE = "metrics.json"
 
 
-class RRWebTrainer(Trainer):  # type: ignore[misc]
+class RRWebTrainer(ResumableTrainer):
     """Trains an `RRWebBertForMaskedLM` on a window stream, exactly resumable.
 
     Args:
@@ -71,9 +70,8 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         eval_collator: for evaluation, with its own fixed mask seed.
         history: log rows so far.
         samples_per_epoch: windows in an epoch.
-        checkpoint: folder to resume from; pass it to `train` too.
         watch: of the shards that are read; None where another process watches them.
-        **kwargs: anything else that `Trainer` takes.
+        **kwargs: anything else that `ResumableTrainer` takes.
     """
 
     args: RRWebTrainingArguments
@@ -92,7 +90,6 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         eval_collator: RRWebDataCollator,
         history: TrainingHistory,
         samples_per_epoch: int,
-        checkpoint: Path | None = None,
         watch: ShardWatch | None = None,
         **kwargs: Any,
     ) -> None:
@@ -110,9 +107,8 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         self._flops_per_token: int | None = None
         self._num_overflows_seen = 0
         self._is_warm = False
-        self._writer = BackgroundWriter()
         self._clipping: ClippingOptimizer | None = None
-        self._is_new = checkpoint is None
+        self._is_new = kwargs.get("checkpoint") is None
         self._guard = RunGuard(
             model,
             args.device,
@@ -129,11 +125,9 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         self.add_callback(LogLines() if args.disable_tqdm else ProgressBar())
         self.add_callback(
             RunCallback(
-                self,
                 history,
                 windows_per_step=windows_per_step,
                 samples_per_epoch=samples_per_epoch,
-                checkpoint=checkpoint,
             )
         )
 
@@ -294,7 +288,7 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         self.model.eval()
         sums = sum_losses(
             self.model,
-            dataloader,
+            self.until_stopped(dataloader),
             device=self.args.device,
             autocast=self.accelerator.autocast,
         )
@@ -302,6 +296,7 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
             sums = type(sums)(
                 losses=self.accelerator.reduce(sums.losses, "sum"),
                 counts=self.accelerator.reduce(sums.counts, "sum"),
+                hits=self.accelerator.reduce(sums.hits, "sum"),
                 num_windows=int(
                     self.accelerator.reduce(
                         torch.tensor(sums.num_windows, device=self.args.device), "sum"
@@ -317,45 +312,21 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         )
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """A stock checkpoint with `metrics.json`."""
-        started = time.perf_counter()
+        """A sealed checkpoint, its time left out of the training pace."""
         with self.pace.pause():
-            self._writer.wait()
-            if self.args.should_save:
-                folder = Path(self.args.output_dir or ".") / f"checkpoint-{self.state.global_step}"
-                folder.mkdir(parents=True, exist_ok=True)
-                latest = {
-                    "train": self.history.train[-1:],
-                    "evaluation": self.history.evaluation[-1:],
-                }
-                write_atomically(folder / METRICS_FILE, json.dumps(latest, indent=1) + "\n")
             super()._save_checkpoint(model, trial)
-        if self.is_world_process_zero():
-            seconds = time.perf_counter() - started
-            say(f"checkpoint-{self.state.global_step} written in {seconds:.1f} s")
-
-    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        """As stock, but on a GPU training goes on while the optimizer state is written."""
-        is_plain = self.args.device.type == "cuda" and not self.args.push_to_hub
-        if not is_plain or self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            super()._save_optimizer_and_scheduler(output_dir)
-            return
-        if not self.args.should_save or self.optimizer is None or self.lr_scheduler is None:
-            return
-        torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER_NAME)
-        self._writer.save(self.optimizer.state_dict(), Path(output_dir) / OPTIMIZER_NAME)
-        if self.args.save_total_limit == 1:
-            self._writer.wait()  # the only other checkpoint is about to be removed
 
     def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
-        """Stock training; returns when everything is written."""
+        """Stock training, while the files that it reads are watched."""
         if self.args.world_size > 1 and self._is_new:
             seed_process(self.args.seed, step=0, rank=self.args.process_index)
-        try:
-            with self._guard.watching():
-                return super().train(*args, **kwargs)
-        finally:
-            self._writer.wait()
+        with self._guard.watching():
+            return super().train(*args, **kwargs)
+
+    def write_notes(self, folder: Path) -> None:
+        """Add `metrics.json`: the latest rows of the log."""
+        latest = {"train": self.history.train[-1:], "evaluation": self.history.evaluation[-1:]}
+        write_atomically(folder / METRICS_FILE, json.dumps(latest, indent=1) + "\n")
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         """As stock; for another number of processes than saved it, states of their own."""
@@ -370,12 +341,3 @@ class RRWebTrainer(Trainer):  # type: ignore[misc]
         tied = set(self.model._tied_weights_keys or ())
         load_result.missing_keys[:] = [k for k in load_result.missing_keys if k not in tied]
         super()._issue_warnings_after_load(load_result)
-
-    def restore_finished(self, checkpoint: Path) -> None:
-        """Take over a run whose last step is in `checkpoint` but whose results are not written."""
-        state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-        best = Path(self.args.output_dir or ".") / f"checkpoint-{state.best_global_step}"
-        source = best if self.args.load_best_model_at_end and best.is_dir() else checkpoint
-        state.best_model_checkpoint = str(source)
-        self.state = state
-        self._load_best_model()

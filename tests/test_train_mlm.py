@@ -84,7 +84,7 @@ def test_interrupted_run_continues_with_the_same_command_and_ends_bit_identical(
     capsys.readouterr()
     assert train_mlm.main(command("--dataloader_num_workers", "1")) == 0
     output = capsys.readouterr().out
-    assert "checkpoint-6 is passed over, since optimizer.pt is missing" in output
+    assert "checkpoint-6 is passed over: optimizer.pt is missing" in output
     whole, resumed = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "run"))
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)

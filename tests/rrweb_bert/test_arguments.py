@@ -1,9 +1,19 @@
 import dataclasses
+import re
 
 import pytest
 from transformers import TrainingArguments
 
-from rrweb_bert.arguments import UsageError, parse_arguments
+import data_prep.__main__
+from rrweb_bert.argument_parser import HELP_GROUPS, ArgumentParser
+from rrweb_bert.arguments import (
+    DataArguments,
+    ModelArguments,
+    RRWebTrainingArguments,
+    RunArguments,
+    UsageError,
+    parse_arguments,
+)
 from rrweb_bert.sample_plan import announcement
 
 DATA = ["--data_dir", "recordings"]
@@ -88,6 +98,10 @@ def test_one_flag_changes_both_of_a_pair():
         (["--precision", "bf16"], "needs a CUDA GPU"),
         (["--fp16", "--bf16"], "exclude each other"),
         (["--fp16", "--precision", "fp32"], "contradicts"),
+        (["--group_by", "team"], "group_by must be one of"),
+        (["--group_by", "path:("], "not valid"),
+        (["--group_by", "column:team", "--manifest", "no/such.csv"], "no/such.csv"),
+        (["--seed", "1", "stray.yaml"], "stands first, or behind --config"),
         (["--learning_rat", "1"], "did you mean --learning_rate"),
         (["--model_size", "huge"], "tiny"),
         (["--restart_epochs", "often"], "auto or a number"),
@@ -112,13 +126,64 @@ def test_a_process_never_uses_more_than_one_gpu(monkeypatch):
     assert training.train_batch_size == 32
 
 
-def test_help_names_defaults(capsys):
+def test_help_names_unit_and_default_of_every_flag_of_ours(capsys):
     with pytest.raises(SystemExit) as stop:
         parse_arguments(["--help"])
     assert stop.value.code == 0
-    text = " ".join(capsys.readouterr().out.split())
-    for words in ("--samples_per_epoch", "Windows drawn in one epoch. (default: 90000)"):
-        assert words in text
+    ours, others = capsys.readouterr().out.split("all other flags of transformers")
+    entries = {
+        entry.split()[0].rstrip(","): " ".join(entry.split())
+        for entry in re.split(r"\n  (?=--)", ours)[1:]
+    }
+    for kind in (RunArguments, ModelArguments, DataArguments):
+        assert {f"--{field.name}" for field in dataclasses.fields(kind)} <= entries.keys()
+    redeclared = RRWebTrainingArguments.__annotations__
+    assert {f"--{name}" for name in redeclared} <= entries.keys()
+    for flag, entry in entries.items():
+        assert re.search(r"\[[^]]+; default: [^]]+\]", entry), flag
+    assert "Windows drawn in one epoch. [windows; default: 90000]" in entries["--samples_per_epoch"]
+    assert "--adam_beta2" in others
+    assert "default: 0.999" in others
+
+
+def test_every_flag_stands_in_the_help_once():
+    options = ArgumentParser().options()
+    grouped = [name for names in HELP_GROUPS.values() for name in names]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) <= set(options)
+
+
+def test_recordings_are_grouped_read_and_redacted_as_in_data_prep(tmp_path):
+    data = parse_arguments([*DATA, "--group_by", "visitor", "--reader", "zip"]).data
+    assert (data.prepare_options().group_by, data.prepare_options().reader) == ("visitor", "zip")
+    table = tmp_path / "files.csv"
+    table.write_text("path,team\na.json,red\n")
+    data = parse_arguments([*DATA, "--group_by", "column:team", "--manifest", str(table)]).data
+    assert data.prepare_options().grouping().rule == "column:team"
+    ours = {option.dest for option in _prepare_parser()._actions} - {
+        *("help", "inputs", "output", "overwrite")
+    }
+    assert ours <= {field.name for field in dataclasses.fields(DataArguments)}
+
+
+def _prepare_parser():
+    commands = data_prep.__main__._parser()._subparsers._group_actions[0]
+    return commands.choices["prepare"]
+
+
+def test_resume_and_its_name_in_transformers_are_one_flag():
+    assert parse_arguments(
+        [*DATA, "--resume_from_checkpoint", "run/checkpoint-3"]
+    ).training.resume == ("run/checkpoint-3")
+    assert parse_arguments([*DATA, "--resume_from_checkpoint", "True"]).training.resume == "auto"
+    with pytest.raises(UsageError, match="the same, give one"):
+        parse_arguments([*DATA, "--resume", "never", "--resume_from_checkpoint", "x"])
+
+
+def test_trackers_may_be_several_words_or_a_list_with_commas():
+    for given in (["wandb", "tensorboard"], ["wandb,tensorboard"]):
+        report_to = parse_arguments([*DATA, "--report_to", *given]).training.report_to
+        assert report_to == ["wandb", "tensorboard"]
 
 
 def test_a_preset_sets_defaults_and_given_flags_win_over_it():

@@ -1,32 +1,51 @@
+import threading
+
 import pytest
 import torch
 
-from rrweb_bert.background_save import BackgroundWriter, copy_to_cpu
-
-
-def test_what_is_written_is_the_state_at_the_time_of_the_call(tmp_path):
-    state = {"step": 3, "moments": [torch.zeros(4), (torch.ones(2), "name")]}
-    writer = BackgroundWriter()
-    writer.save(state, tmp_path / "optimizer.pt")
-    state["moments"][0].fill_(7)
-    writer.wait()
-    written = torch.load(tmp_path / "optimizer.pt", weights_only=True)
-    assert written["step"] == 3
-    assert torch.equal(written["moments"][0], torch.zeros(4))
-    assert torch.equal(written["moments"][1][0], torch.ones(2))
-    assert [path.name for path in tmp_path.iterdir()] == ["optimizer.pt"]
+from rrweb_bert.background_save import BackgroundWorker, copy_to_cpu
 
 
 def test_copies_share_no_memory_with_the_original():
-    tensor = torch.zeros(3)
-    copied = copy_to_cpu({"a": tensor})
-    tensor.fill_(1)
-    assert torch.equal(copied["a"], torch.zeros(3))
+    state = {"step": 3, "moments": [torch.zeros(4), (torch.ones(2), "name")]}
+    copied = copy_to_cpu(state)
+    state["moments"][0].fill_(7)
+    state["moments"][1][0].fill_(7)
+    assert copied["step"] == 3
+    assert torch.equal(copied["moments"][0], torch.zeros(4))
+    assert torch.equal(copied["moments"][1][0], torch.ones(2))
+    assert copied["moments"][1][1] == "name"
 
 
-def test_a_file_that_cannot_be_written_is_reported_at_the_next_wait(tmp_path):
-    writer = BackgroundWriter()
-    writer.save({"a": torch.zeros(1)}, tmp_path / "missing" / "optimizer.pt")
-    with pytest.raises((OSError, RuntimeError), match="missing"):
-        writer.wait()
-    writer.wait()
+def test_jobs_run_one_after_another_while_the_caller_goes_on():
+    worker, go_on, done = BackgroundWorker(), threading.Event(), []
+    worker.start(lambda: (go_on.wait(30), done.append(1))[0] and None)
+    worker.start(lambda: done.append(2))
+    worker.check()
+    assert done == []
+    go_on.set()
+    worker.wait()
+    assert done == [1, 2]
+
+
+def fail():
+    raise OSError("no such disk")
+
+
+def test_a_failure_is_raised_once_where_it_is_asked_for():
+    worker, done = BackgroundWorker(), []
+    worker.start(fail)
+    worker.start(lambda: done.append(2))
+    with pytest.raises(OSError, match="no such disk"):
+        worker.wait()
+    assert done == [2]
+    worker.wait()
+
+
+def test_check_raises_the_failure_of_a_job_that_has_ended():
+    worker, ended = BackgroundWorker(), threading.Event()
+    worker.start(fail)
+    worker.start(ended.set)
+    assert ended.wait(30)
+    with pytest.raises(OSError, match="no such disk"):
+        worker.check()

@@ -2,11 +2,13 @@
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 import torch
 from transformers import TrainerCallback
 
+from rrweb_bert import training
 from rrweb_bert.checkpoints import find_checkpoints
 from rrweb_bert.finite import MAX_SKIPS, MIN_SCALE, SKIP_STEPS, NumberGuard
 from rrweb_bert.training import TrainingStoppedError
@@ -123,13 +125,13 @@ def test_the_sessions_named_are_those_of_the_step(make_trainer, tmp_path):
 
 def test_an_evaluation_that_is_no_number_is_not_saved(make_trainer, tmp_path, monkeypatch):
     trainer = make_trainer(tmp_path)
-    stock = trainer.model.masked_losses
+    stock = training.sum_losses
 
-    def masked_losses(**batch):
-        losses, targets = stock(**batch)
-        return losses * math.nan, targets
+    def sum_losses(*args, **kwargs):
+        sums = stock(*args, **kwargs)
+        return replace(sums, losses=sums.losses * math.nan)
 
-    monkeypatch.setattr(trainer.model, "masked_losses", masked_losses)
+    monkeypatch.setattr(training, "sum_losses", sum_losses)
     message, saved = stopped(trainer, tmp_path)
     assert "the evaluation's loss is nan at step 6" in message
     assert saved == []

@@ -4,6 +4,7 @@ The faults happen in worker processes: the stream's samples come from a generato
 at one sample, which the processes inherit.
 """
 
+import ctypes
 import os
 import re
 import signal
@@ -49,7 +50,14 @@ def stopped(batch):
     time.sleep(300)
 
 
+def deaf(batch):
+    """As a worker is that hangs in foreign code: no thread of it runs, and SIGTERM is blocked."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    ctypes.PyDLL(None).sleep(300)
+
+
 FAULTS = {
+    deaf: "loader worker 1 hangs: no batch came for 3 s",
     killed: "loader worker 1 .* was killed by SIGKILL",
     exited: "loader worker 1 .* exited with status 0",
     exited_with_status: "loader worker 1 .* exited with status 3",

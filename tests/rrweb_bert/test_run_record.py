@@ -3,7 +3,6 @@ import json
 import pytest
 
 from rrweb_bert.arguments import UsageError
-from rrweb_bert.checkpoints import find_checkpoints, problem_of
 from rrweb_bert.history import TrainingHistory
 from rrweb_bert.run_record import RunRecord, refuse_other_run
 
@@ -23,10 +22,16 @@ def test_another_run_is_refused_and_the_difference_named(tmp_path):
     assert "--output_dir" in str(refusal.value)
 
 
-def test_checkpoints_without_a_record_are_refused(tmp_path):
-    (tmp_path / "checkpoint-3").mkdir()
-    with pytest.raises(UsageError, match="a run without"):
-        refuse_other_run(tmp_path, RunRecord(identity={}))
+def test_differences_are_told_in_the_flags_that_were_given(tmp_path):
+    epochs = {"max_steps": "--num_train_epochs 2 (20 steps of 4 windows)"}
+    RunRecord(identity={"max_steps": 20}, spoken=epochs).save(tmp_path)
+    steps = RunRecord(identity={"max_steps": 30}, spoken={"max_steps": "--max_steps 30"})
+    with pytest.raises(UsageError) as refusal:
+        refuse_other_run(tmp_path, steps)
+    expected = "max_steps was --num_train_epochs 2 (20 steps of 4 windows), is --max_steps 30"
+    assert expected in str(refusal.value)
+    same = RunRecord(identity={"max_steps": 20}, spoken={"max_steps": "--max_steps 20"})
+    assert refuse_other_run(tmp_path, same) is not None
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"format": 1}', "[]"])
@@ -53,24 +58,3 @@ def test_history_goes_on_without_doubled_steps(tmp_path):
     assert [(row["step"], row["loss"]) for row in content["train"]] == [(2, 1), (4, 1), (6, 2)]
     assert [row["step"] for row in content["evaluation"]] == [4]
     assert [path.name for path in tmp_path.iterdir()] == ["training_history.json"]
-
-
-def test_half_written_checkpoints_are_named_with_their_problem(make_trainer, tmp_path):
-    make_trainer(tmp_path, max_steps=2, eval_steps=1, save_steps=1).train()
-    newest, older = find_checkpoints(tmp_path)
-    assert (newest.step, older.step) == (2, 1)
-    assert newest.problem is older.problem is None
-    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth", "model.safetensors"):
-        whole = (newest.path / name).read_bytes()
-        (newest.path / name).write_bytes(whole[: len(whole) // 2])
-        assert "damaged" in problem_of(newest.path)
-        (newest.path / name).unlink()
-        assert problem_of(newest.path) == f"{name} is missing"
-        (newest.path / name).write_bytes(whole)
-        assert problem_of(newest.path) is None
-    (newest.path / "trainer_state.json").unlink()
-    assert problem_of(newest.path) == "trainer_state.json is missing"
-
-
-def test_a_folder_that_is_not_there_has_no_checkpoints(tmp_path):
-    assert find_checkpoints(tmp_path / "none") == []

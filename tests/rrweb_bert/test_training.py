@@ -1,12 +1,14 @@
 import json
+from contextlib import nullcontext
 
 import pytest
 import torch
 from transformers import AutoModelForMaskedLM
 
-from rrweb_bert.checkpoints import find_checkpoints
+from rrweb_bert.checkpoints import find_checkpoints, problem_of
 from rrweb_bert.console import prepare_console
-from rrweb_bert.evaluation import KINDS, kind_table
+from rrweb_bert.evaluation import KINDS, kind_table, sum_losses
+from rrweb_bert.modeling_rrweb_bert import IGNORE_INDEX
 from rrweb_bert.training import TrainingStoppedError
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS, VOCAB_SIZE
 
@@ -123,7 +125,7 @@ def test_best_model_is_kept_and_loaded_at_the_end(make_trainer, tmp_path, weight
     assert metrics["evaluation"][0]["eval_loss"] == trainer.state.best_metric
     names = {path.name for path in best.iterdir()}
     assert names >= {"optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"}
-    assert find_checkpoints(tmp_path)[0].problem is None
+    assert problem_of(find_checkpoints(tmp_path)[0].path) is None
     assert "missing keys" not in caplog.text
 
 
@@ -143,6 +145,26 @@ def test_evaluation_reports_perplexity_and_losses_by_kind(make_trainer, tmp_path
     kinds = {name.removeprefix("eval_loss_") for name in metrics if name.startswith("eval_loss_")}
     assert kinds
     assert kinds <= set(KINDS)
+    assert 0 <= metrics["eval_accuracy"] <= 1
+
+
+def test_accuracy_is_the_share_of_masked_positions_whose_likeliest_id_is_true():
+    class Model:
+        def masked_logits(self, input_ids, labels):
+            targets = labels[labels != IGNORE_INDEX]
+            guesses = torch.tensor([7, 600, 8, 30])
+            return torch.nn.functional.one_hot(guesses, VOCAB_SIZE).float(), targets
+
+    labels = torch.tensor([[IGNORE_INDEX, 7, 600], [9, IGNORE_INDEX, 31]])
+    sums = sum_losses(
+        Model(),
+        [{"input_ids": labels, "labels": labels}],
+        device=torch.device("cpu"),
+        autocast=nullcontext,
+    )
+    assert sums.metrics()["accuracy"] == 0.5
+    assert sums.hits[KINDS.index("text")] == 1
+    assert sums.num_windows == 2
 
 
 def test_every_id_has_a_kind():

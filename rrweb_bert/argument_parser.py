@@ -1,0 +1,170 @@
+"""The parser of `train_mlm.py`, and its help: our flags by subject, transformers' own last."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final, NoReturn
+
+from transformers import HfArgumentParser
+
+from .data_arguments import PREPARING, DataArguments
+from .model_arguments import ModelArguments, RunArguments
+from .options import UsageError
+from .training_arguments import RRWebTrainingArguments
+
+__all__ = ["DATACLASSES", "HELP_GROUPS", "ArgumentParser"]
+
+DATACLASSES: Final = (RunArguments, ModelArguments, DataArguments, RRWebTrainingArguments)
+
+HELP_GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    "the run": (
+        *("config", "preset", "dry_run", "output_dir", "resume", "resume_from_checkpoint"),
+        "report_to",
+    ),
+    "the model": (
+        *("model_size", "model_name_or_path", "hidden_dropout", "attention_dropout"),
+        *("precision", "compile"),
+    ),
+    "the recordings": (
+        *("data_dir", "cache_dir", *PREPARING, "tokenizer_name_or_path", "num_proc", "streaming"),
+        *("cache_sessions", "cache_bytes"),
+    ),
+    "windows and masks": ("window_tokens", "samples_per_epoch", "sampling", "mlm_probability"),
+    "optimisation": (
+        *("per_device_train_batch_size", "gradient_accumulation_steps", "num_train_epochs"),
+        *("max_steps", "learning_rate", "weight_decay", "lr_scheduler_type", "warmup_steps"),
+        *("restart_epochs", "restart_multiplier"),
+    ),
+    "log, evaluation, checkpoints": (
+        *("logging_steps", "eval_strategy", "eval_steps", "per_device_eval_batch_size"),
+        *("save_strategy", "save_steps", "save_total_limit", "load_best_model_at_end"),
+        *("metric_for_best_model", "greater_is_better"),
+    ),
+    "rarely changed": (
+        *("dataloader_num_workers", "logging_nan_inf_filter", "remove_unused_columns"),
+        *("ignore_data_skip", "include_num_input_tokens_seen"),
+    ),
+}
+"""Subject -> names of the flags that have a default or a meaning of ours."""
+
+_USAGE: Final = "train_mlm.py [CONFIG.yaml] [--flag value ...]"
+_DESCRIPTION: Final = (
+    "Pre-train BERT on rrweb session recordings with masked-language modelling. What is given "
+    "twice is taken from the flag, then from the file, then from the preset. Flags may be spelt "
+    "with - for _. In brackets: what a value counts or is."
+)
+_MAX_CHOICES: Final = 8
+_OTHERS: Final = "all other flags of transformers.TrainingArguments"
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Names each flag once, its opposite beside it, and its default beside its unit."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=10)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        names = [name for name in action.option_strings if "-" not in name.lstrip("-")]
+        if action.default is True and action.nargs == "?":
+            names.append(f"--no_{action.dest}")
+        value = ""
+        if action.nargs != 0:
+            metavar = self._metavar_formatter(action, action.dest.upper())
+            value = " " + self._format_args(action, "").strip() if metavar(1)[0] else ""
+        is_short = action.choices is not None and len(list(action.choices)) <= _MAX_CHOICES
+        return ", ".join(names) + (value if is_short else "")
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text, default = action.help or "", f"default: {_shown(action.default)}".replace("%", "%%")
+        if text.endswith("]"):
+            return f"{text[:-1]}; {default}]"
+        return f"{text} [{default}]".lstrip()
+
+
+class ArgumentParser(HfArgumentParser):  # type: ignore[misc]
+    """Every flag of ours and of `TrainingArguments`; a wrong one raises `UsageError`."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            DATACLASSES,
+            prog="train_mlm.py",
+            usage=_USAGE,
+            description=_DESCRIPTION,
+            allow_abbrev=False,
+            formatter_class=_Formatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of leaving the process.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(f"{message}. See --help")
+
+    def options(self) -> dict[str, argparse.Action]:
+        """The flags by name, each with the action that takes its value."""
+        options: dict[str, argparse.Action] = {}
+        for action in self._actions:
+            if action.dest != "help":
+                options.setdefault(action.dest, action)
+        return options
+
+    def format_help(self) -> str:
+        """The help, by subject."""
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, self._mutually_exclusive_groups)
+        formatter.add_text(self.description)
+        for title, actions in _sections(self.options()):
+            formatter.start_section(title)
+            formatter.add_arguments(actions)
+            formatter.end_section()
+        return str(formatter.format_help())
+
+    def given(self, argv: Sequence[str]) -> dict[str, Any]:
+        """The flags that `argv` gives, with their values.
+
+        Raises:
+            UsageError: there is an unknown one, or a value that cannot be.
+        """
+        parser = ArgumentParser()
+        parser.set_defaults(**dict.fromkeys(self.options(), _NOT_GIVEN))
+        namespace, unknown = parser.parse_known_args(argv)
+        if unknown:
+            raise UsageError(f"unknown argument {unknown[0]}{self._hint(unknown[0])}. See --help")
+        return {name: value for name, value in vars(namespace).items() if value is not _NOT_GIVEN}
+
+    def _hint(self, unknown: str) -> str:
+        if not unknown.startswith("-"):
+            return "; a configuration file stands first, or behind --config"
+        known = [option for action in self._actions for option in action.option_strings]
+        return did_you_mean(unknown, known)
+
+
+_NOT_GIVEN: Final = object()
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """The end of an error message that names the nearest known word, if one is near."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _shown(value: Any) -> str:
+    """A default as one would give it."""
+    if value is None or value in ("", []):
+        return "none"
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _sections(
+    options: dict[str, argparse.Action],
+) -> Iterator[tuple[str, list[argparse.Action]]]:
+    rest = dict(options)
+    for title, names in HELP_GROUPS.items():
+        yield title, [rest.pop(name) for name in names]
+    yield _OTHERS, list(rest.values())

@@ -1,0 +1,102 @@
+"""Where a run goes on: from `--resume` and the output folder to a checkpoint, or a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from .arguments import UsageError
+from .callbacks import say
+from .checkpoints import FoundCheckpoint, choose_checkpoint, find_checkpoints, problem_of
+from .run_record import RECORD_FILE, RunRecord, refuse_other_run
+from .sealing import read_seal
+
+__all__ = ["check_folder", "find_start", "held"]
+
+LOCK_FILE: Final = "_run.lock"
+# Loader workers of a killed run hold its lock until they notice, within 5 seconds.
+_PATIENCE_S: Final = 20.0
+
+
+@contextmanager
+def held(output_dir: Path) -> Iterator[None]:
+    """Keep the folder to this process: two runs in one would damage each other's checkpoints.
+
+    Raises:
+        UsageError: another process trains there, or nothing can be written there.
+    """
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(output_dir / LOCK_FILE, timeout=_PATIENCE_S)
+        lock.acquire()
+    except Timeout:
+        raise UsageError(
+            f"another process is training in {output_dir}. Wait for it or stop it, or give another "
+            "--output_dir"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"--output_dir {output_dir} cannot be written: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def check_folder(output_dir: Path, record: RunRecord, resume: str) -> None:
+    """Refuse a folder that is another run's, or any run's with `--resume never`.
+
+    Raises:
+        UsageError: it is; the message names the differences.
+    """
+    if resume == "never":
+        found = find_checkpoints(output_dir)
+        if found:
+            raise UsageError(
+                f"--resume never, but {output_dir} holds {found[0].path.name}. Give another "
+                "--output_dir, or remove that folder"
+            )
+        return
+    refuse_other_run(output_dir, record)
+
+
+def find_start(
+    output_dir: Path, record: RunRecord, resume: str, *, needs_best: bool
+) -> FoundCheckpoint | None:
+    """The checkpoint that the run goes on from, None for the beginning.
+
+    Reports damaged checkpoints, which are passed over. Its cost does not grow with the steps done.
+
+    Args:
+        output_dir: of the run.
+        record: of the present command.
+        resume: "auto", "never" or a checkpoint folder.
+        needs_best: the run ends with its best model.
+
+    Raises:
+        UsageError: the checkpoint is another run's, or none can be continued.
+    """
+    if resume == "never":
+        return None
+    if resume == "auto":
+        found, notes = choose_checkpoint(output_dir, needs_best=needs_best)
+        for note in notes:
+            say(f"note: {note}")
+        if found is None:
+            return None
+    else:
+        path = Path(resume).resolve()
+        problem = problem_of(path) if path.is_dir() else "there is no such folder"
+        if problem is not None:
+            raise UsageError(f"--resume {resume}: {problem}")
+        found = FoundCheckpoint(path, read_seal(path).step)
+    if refuse_other_run(found.path, record) is None:
+        raise UsageError(
+            f"{found.path} has no {RECORD_FILE}, so whether it is of this run cannot be told. Give "
+            "another --output_dir; to start from its weights, add --model_name_or_path CHECKPOINT"
+        )
+    say(f"continuing after step {found.step}, from {found.path}")
+    return found

@@ -1,0 +1,452 @@
+"""Sessions -> vectors by a trained model, however long they are.
+
+    from rrweb_bert import SessionEncoder
+
+    encoder = SessionEncoder.from_pretrained()             # or a folder, or a name on the Hub
+    vectors = encoder.encode(["a.json", "b.json.zst"])     # (2, hidden) float32
+    windows = encoder.encode_windows("a.json")             # one vector a window, with its times
+
+A session is cut into windows that open with keyframes, as in training; windows of many sessions are
+encoded together, those of like length in a batch; their means are weighted by their numbers of
+positions. Letters in shapes: w windows, H hidden size, L layers, P kinds of positions.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from data_prep.corpus import open_corpus
+from data_prep.encoding import tokenizer_hashes
+from data_prep.errors import DataError
+from data_prep.shards import SplitTable
+from rrweb_tokenizer import RRWebTokenizer
+from rrweb_tokenizer.structural_vocab import CLS_ID, PAD_ID, SEP_ID
+
+from .encoder_inputs import (
+    SessionError,
+    SessionInput,
+    SkippedSession,
+    encoded_session,
+    listed,
+    name_of,
+)
+from .modeling_rrweb_bert import RRWebBertForMaskedLM
+from .window_pooling import POSITIONS, Window, cut_session, pool_hidden, vectors_of_sums
+
+__all__ = ["DEFAULT_MODEL", "SessionEncoder", "WindowSums", "WindowVectors"]
+
+DEFAULT_MODEL: Final = Path(__file__).parent / "models" / "mini"
+"""The model that comes with the package."""
+
+_NUM_SPECIAL: Final = 2
+_LENGTH_MULTIPLE: Final = 64  # on GPUs: fewer shapes, and those that matrix units like
+_BATCHES_AT_ONCE: Final = 16  # windows of so many batches are sorted by length together
+
+OnError = Literal["raise", "skip"]
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WindowVectors:
+    """Vectors of windows, in the order of sessions and of time.
+
+    Attributes:
+        vectors: (w, H) float32.
+        session_index: (w,) int64, the place of each window's session in the input.
+        starts, stops: (w,) int64, which ids of the session they are, half open.
+        start_ms, end_ms: (w,) float64, epoch ms of their first and last event.
+        num_pooled: (w,) int64, how many positions the mean is over; 0 where the window holds none
+            of the kind that was asked for, and the vector is the mean over all.
+    """
+
+    vectors: npt.NDArray[np.float32]
+    session_index: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    stops: npt.NDArray[np.int64]
+    start_ms: npt.NDArray[np.float64]
+    end_ms: npt.NDArray[np.float64]
+    num_pooled: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WindowSums:
+    """What all poolings of windows are made of.
+
+    Attributes:
+        sums: (w, L, P, H) float32: hidden states summed, by layer and kind of positions.
+        counts: (w, P) int64: over how many positions.
+        session_index, starts, stops, start_ms, end_ms: as in `WindowVectors`.
+    """
+
+    sums: npt.NDArray[np.float32]
+    counts: npt.NDArray[np.int64]
+    session_index: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    stops: npt.NDArray[np.int64]
+    start_ms: npt.NDArray[np.float64]
+    end_ms: npt.NDArray[np.float64]
+
+
+class SessionEncoder:
+    """Encodes sessions with a model that `train_mlm.py` made.
+
+    Args:
+        model: the weights; it is put into evaluation mode.
+        tokenizer: the one that it was trained with.
+        device: where to compute.
+        precision: "fp32", "fp16" or "bf16"; the last two by autocast.
+        window_ids: the most ids of a window, without [CLS] and [SEP]; None for the model's most.
+        stride: the fewest ids that neighbouring windows share.
+        layers: which hidden states to average: 0 are the embeddings, -1 is the last layer.
+
+    Attributes:
+        skipped: the sessions that the last call left out.
+
+    Raises:
+        ValueError: model, tokenizer and options do not fit one another; says how.
+    """
+
+    def __init__(
+        self,
+        model: RRWebBertForMaskedLM,
+        tokenizer: RRWebTokenizer,
+        *,
+        device: torch.device,
+        precision: Literal["fp32", "fp16", "bf16"] = "fp32",
+        window_ids: int | None = None,
+        stride: int = 0,
+        layers: Sequence[int] = (-1,),
+    ) -> None:
+        config = model.config
+        if config.vocab_size != tokenizer.vocab_size:
+            raise ValueError(
+                f"the model has {config.vocab_size:,} ids, the tokenizer {tokenizer.vocab_size:,}:"
+                " take the tokenizer that the model was trained with"
+            )
+        most = min(config.max_position_embeddings, tokenizer.model_max_length) - _NUM_SPECIAL
+        window_ids = most if window_ids is None else window_ids
+        if not 1 <= window_ids <= most:
+            raise ValueError(f"windows of {window_ids} ids: this model takes 1 to {most}")
+        if not 0 <= stride < window_ids:
+            raise ValueError(f"a stride of {stride} is not in 0 <= stride < {window_ids}")
+        num_states = config.num_hidden_layers + 1
+        if not layers or not all(-num_states <= layer < num_states for layer in layers):
+            raise ValueError(
+                f"layers {list(layers)}: this model has {num_states} hidden states, 0 (the "
+                f"embeddings) to {num_states - 1}"
+            )
+        self.model = model.to(device).eval()
+        self.tokenizer = tokenizer
+        self.device = device
+        self.precision = precision
+        self.window_ids = window_ids
+        self.stride = stride
+        self.layers = tuple(layer % num_states for layer in layers)
+        self.skipped: tuple[SkippedSession, ...] = ()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path | None = None,
+        device: str | torch.device = "auto",
+        *,
+        precision: Precision = "auto",
+        tokenizer: RRWebTokenizer | None = None,
+        window_ids: int | None = None,
+        stride: int = 0,
+        layers: Sequence[int] = (-1,),
+    ) -> SessionEncoder:
+        """An encoder with the weights of a folder or a name on the Hub.
+
+        Args:
+            name_or_path: what `train_mlm.py` wrote; None for the model that comes with the package.
+            device: "auto" for the first CUDA GPU where there is one, else the CPU.
+            precision: "auto" is fp16 on CUDA GPUs and fp32 elsewhere.
+            tokenizer: None for the one saved with the model, or the package's own where the folder
+                holds none.
+            window_ids: see the class, as `stride` and `layers`.
+            stride: see there.
+            layers: see there.
+
+        Raises:
+            ValueError: there is no such model, or it does not fit; says what to do.
+        """
+        path = DEFAULT_MODEL if name_or_path is None else name_or_path
+        if name_or_path is None and not (DEFAULT_MODEL / "config.json").is_file():
+            raise ValueError(
+                f"{DEFAULT_MODEL}: the package's own model is not there; give the folder of a "
+                "model that train_mlm.py wrote"
+            )
+        model = _load_model(path)
+        return cls(
+            model,
+            _load_tokenizer(path) if tokenizer is None else tokenizer,
+            device=(found := _device(device)),
+            precision=_precision(precision, found),
+            window_ids=window_ids,
+            stride=stride,
+            layers=layers,
+        )
+
+    @property
+    def hidden_size(self) -> int:
+        """H, the length of a vector of one kind of positions."""
+        return int(self.model.config.hidden_size)
+
+    def encode(
+        self,
+        sessions: SessionInput | Sequence[SessionInput],
+        pooling: str = "mean",
+        *,
+        batch_size: int = 16,
+        show_progress: bool = False,
+        on_error: OnError = "raise",
+    ) -> npt.NDArray[np.float32]:
+        """One vector a session, (n, H) float32; n is 1 where one session is given.
+
+        Args:
+            sessions: a path, bytes, a list of events, an `EncodedSession`, a row of a prepared
+                corpus, or a list of such. A file may have any form that `data_prep` reads.
+            pooling: "mean" over all positions, "interactions" over those of what the visitor did
+                (a session without any falls back to all), or "mean+interactions": both, one behind
+                the other, (n, 2 H).
+            batch_size: windows at once.
+            show_progress: draw a bar on standard error.
+            on_error: "skip" gives a session that cannot be encoded a row of NaN, lists it in
+                `skipped` and warns; "raise" stops at the first one.
+
+        Raises:
+            SessionError: a session cannot be encoded; names it.
+            ValueError: an option is none that there is.
+        """
+        given, _ = listed(sessions)
+        found = self.window_sums(
+            given, batch_size=batch_size, show_progress=show_progress, on_error=on_error
+        )
+        mean_sums = found.sums.astype(np.float64).mean(axis=1)
+        sums = np.zeros((len(given), len(POSITIONS), self.hidden_size))
+        counts = np.zeros((len(given), len(POSITIONS)), dtype=np.int64)
+        np.add.at(sums, found.session_index, mean_sums)
+        np.add.at(counts, found.session_index, found.counts)
+        vectors = vectors_of_sums(sums, counts, pooling)
+        vectors[[skipped.index for skipped in self.skipped]] = np.nan
+        return vectors
+
+    def encode_windows(
+        self,
+        sessions: SessionInput | Sequence[SessionInput],
+        pooling: str = "mean",
+        *,
+        batch_size: int = 16,
+        show_progress: bool = False,
+        on_error: OnError = "raise",
+    ) -> WindowVectors:
+        """One vector a window; see `encode` for the arguments. Sessions skipped have no windows."""
+        found = self.window_sums(
+            sessions, batch_size=batch_size, show_progress=show_progress, on_error=on_error
+        )
+        mean_sums = found.sums.astype(np.float64).mean(axis=1)
+        kind = 0 if pooling == "mean" else 1
+        return WindowVectors(
+            vectors=vectors_of_sums(mean_sums, found.counts, pooling),
+            session_index=found.session_index,
+            starts=found.starts,
+            stops=found.stops,
+            start_ms=found.start_ms,
+            end_ms=found.end_ms,
+            num_pooled=found.counts[:, kind],
+        )
+
+    def encode_corpus(
+        self,
+        corpus_dir: Path | str,
+        split: str,
+        pooling: str = "mean",
+        *,
+        batch_size: int = 16,
+        show_progress: bool = False,
+    ) -> npt.NDArray[np.float32]:
+        """One vector a session of a prepared corpus's split, in its order (`SplitTable`).
+
+        Raises:
+            DataError: there is no such corpus, or it was prepared with another tokenizer.
+        """
+        rows = self.corpus_rows(corpus_dir, split)
+        return self.encode(rows, pooling, batch_size=batch_size, show_progress=show_progress)
+
+    def corpus_rows(self, corpus_dir: Path | str, split: str) -> list[Any]:
+        """The rows of a corpus's split, after a check that it was made with this tokenizer.
+
+        Raises:
+            DataError: as `encode_corpus`.
+        """
+        corpus = open_corpus(Path(corpus_dir))
+        made_with = {k: v for k, v in corpus.identity.tokenizer.items() if k != "code"}
+        own = tokenizer_hashes(self.tokenizer)
+        if {name: made_with.get(name) for name in own} != own:
+            raise DataError(
+                f"{corpus_dir} was prepared with another tokenizer than the model's; prepare it "
+                "again with that one (--tokenizer_name_or_path)"
+            )
+        table = SplitTable.open(corpus.path, split)
+        return [table.row(number) for number in range(len(table))]
+
+    def window_sums(
+        self,
+        sessions: SessionInput | Sequence[SessionInput],
+        *,
+        batch_size: int = 16,
+        show_progress: bool = False,
+        on_error: OnError = "raise",
+    ) -> WindowSums:
+        """What every pooling is made of, by window and layer; see `encode` for the arguments."""
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size}: there is at least one window at once")
+        if on_error not in ("raise", "skip"):
+            raise ValueError(f"on_error={on_error!r} is neither 'raise' nor 'skip'")
+        given, _ = listed(sessions)
+        traces: list[tuple[int, int, int, float, float]] = []
+        counts: list[npt.NDArray[np.int64]] = []
+        sums: list[npt.NDArray[np.float32]] = []
+        found = self._windows(given, show_progress=show_progress, on_error=on_error)
+        while windows := list(islice(found, batch_size * _BATCHES_AT_ONCE)):
+            sums.append(self._sums(windows, batch_size))
+            counts += [window.counted.sum(axis=1) for window in windows]
+            traces += [(w.session, w.start, w.stop, w.start_ms, w.end_ms) for w in windows]
+        columns = list(zip(*traces, strict=True)) or [()] * 5
+        shape = (0, len(self.layers), len(POSITIONS), self.hidden_size)
+        return WindowSums(
+            sums=np.concatenate([np.zeros(shape, dtype=np.float32), *sums]),
+            counts=np.array(counts, dtype=np.int64).reshape(-1, len(POSITIONS)),
+            session_index=np.array(columns[0], dtype=np.int64),
+            starts=np.array(columns[1], dtype=np.int64),
+            stops=np.array(columns[2], dtype=np.int64),
+            start_ms=np.array(columns[3], dtype=np.float64),
+            end_ms=np.array(columns[4], dtype=np.float64),
+        )
+
+    def _windows(
+        self, sessions: list[SessionInput], *, show_progress: bool, on_error: OnError
+    ) -> Iterator[Window]:
+        skipped: list[SkippedSession] = []
+        self.skipped = ()
+        bar = tqdm(sessions, unit="session", disable=not show_progress)
+        for index, session in enumerate(bar):
+            name = name_of(session, index, len(sessions))
+            try:
+                encoded = encoded_session(session, self.tokenizer, name)
+            except SessionError as error:
+                if on_error == "raise":
+                    raise
+                skipped.append(SkippedSession(index=index, name=name, reason=str(error)))
+                continue
+            yield from cut_session(encoded, index, window_ids=self.window_ids, stride=self.stride)
+        self.skipped = tuple(skipped)
+        if skipped:
+            warnings.warn(
+                f"{len(skipped)} of {len(sessions)} sessions were skipped, the first: "
+                f"{skipped[0].reason}",
+                stacklevel=4,
+            )
+
+    def _sums(self, windows: list[Window], batch_size: int) -> npt.NDArray[np.float32]:
+        """(w, L, P, H) float32, in the order of `windows`; longest first, so memory is known."""
+        shape = (len(windows), len(self.layers), len(POSITIONS), self.hidden_size)
+        sums = np.empty(shape, dtype=np.float32)
+        order = sorted(range(len(windows)), key=lambda i: -len(windows[i].ids))
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            sums[chosen] = self._sums_of_batch([windows[i] for i in chosen]).numpy()
+        if not np.isfinite(sums).all():
+            raise ValueError(
+                f"the model gave values that are not finite in {self.precision}: try "
+                "precision='bf16' or 'fp32'; if that does not help, its weights are damaged"
+            )
+        return sums
+
+    @torch.inference_mode()
+    def _sums_of_batch(self, windows: list[Window]) -> Tensor:
+        lengths = [len(window.ids) + _NUM_SPECIAL for window in windows]
+        longest = max(lengths)
+        if self.device.type == "cuda":
+            most = self.window_ids + _NUM_SPECIAL
+            longest = min(most, -(-longest // _LENGTH_MULTIPLE) * _LENGTH_MULTIPLE)
+        ids = np.full((len(windows), longest), PAD_ID, dtype=np.int64)
+        counted = np.zeros((len(windows), len(POSITIONS), longest), dtype=np.float32)
+        for row, (window, length) in enumerate(zip(windows, lengths, strict=True)):
+            ids[row, 0], ids[row, length - 1] = CLS_ID, SEP_ID
+            ids[row, 1 : length - 1] = window.ids
+            counted[row, :, 1 : length - 1] = window.counted
+        input_ids = torch.from_numpy(ids).to(self.device)
+        mask = None
+        if min(lengths) < longest:
+            places = torch.arange(longest, device=self.device)
+            mask = (places < torch.tensor(lengths, device=self.device)[:, None]).long()
+        with self._autocast():
+            hidden = self._hidden(input_ids, mask)
+        return pool_hidden(hidden, torch.from_numpy(counted).to(self.device))
+
+    def _hidden(self, input_ids: Tensor, mask: Tensor | None) -> list[Tensor]:
+        last = self.model.config.num_hidden_layers
+        output = self.model.bert(
+            input_ids,
+            attention_mask=mask,
+            output_hidden_states=self.layers != (last,),
+            return_dict=True,
+        )
+        if self.layers == (last,):
+            return [output.last_hidden_state]
+        return [output.hidden_states[layer] for layer in self.layers]
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.precision == "fp32":
+            return nullcontext()
+        dtype = torch.float16 if self.precision == "fp16" else torch.bfloat16
+        return torch.autocast(self.device.type, dtype=dtype)
+
+
+def _load_model(path: str | Path) -> RRWebBertForMaskedLM:
+    try:
+        model: RRWebBertForMaskedLM = RRWebBertForMaskedLM.from_pretrained(
+            path, dtype=torch.float32
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{path} cannot be loaded as a model: {error}") from error
+    return model
+
+
+def _load_tokenizer(path: str | Path) -> RRWebTokenizer:
+    folder = Path(path)
+    if folder.is_dir() and not (folder / "tokenizer_config.json").is_file():
+        return RRWebTokenizer()
+    try:
+        tokenizer: RRWebTokenizer = RRWebTokenizer.from_pretrained(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} holds a tokenizer that cannot be loaded: {error}") from error
+    return tokenizer
+
+
+def _device(device: str | torch.device) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(device)
+
+
+def _precision(precision: Precision, device: torch.device) -> Literal["fp32", "fp16", "bf16"]:
+    if precision == "auto":
+        return "fp16" if device.type == "cuda" else "fp32"
+    if precision not in ("fp32", "fp16", "bf16"):
+        raise ValueError(f"precision {precision!r} is none of auto, fp32, fp16, bf16")
+    return precision
