@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from data_prep.errors import DataError
+from data_prep.plain_text import without_controls
 from rrweb_bert import assembly
 from rrweb_bert.arguments import Arguments, UsageError, parse_arguments
 from rrweb_bert.callbacks import say
@@ -39,10 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TrainingInterrupted as interruption:
         say(str(interruption))
     except (UsageError, DataError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {without_controls(str(error))}", file=sys.stderr)
         return 2
     except (TrainingStoppedError, CheckpointError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {without_controls(str(error))}", file=sys.stderr)
         return 1
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):

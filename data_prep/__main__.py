@@ -19,6 +19,7 @@ from data_prep.inspect_corpus import inspect_corpus
 from data_prep.inspect_page import report_page
 from data_prep.inspect_report import report_json, report_text
 from data_prep.inspection import InspectOptions, inspect_recordings
+from data_prep.plain_text import without_controls
 from data_prep.prepare import PrepareOptions, prepare
 from data_prep.prepare_options import OPTION_HELP
 from data_prep.remote import is_remote
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(parser, parsed)
     except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {without_controls(str(error))}", file=sys.stderr)
         return 2 if isinstance(error, AccessError) else 1
     except BrokenPipeError:
         # Whoever read the output, `head` for instance, has had enough; nothing is left to flush.
@@ -125,7 +126,10 @@ def _verify(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
         max_shared_windows=parsed.max_shared_windows,
         near_duplicates=parsed.near_duplicates,
     )
-    print("\n".join(found.lines()), file=sys.stdout if found.is_sound else sys.stderr)
+    print(
+        without_controls("\n".join(found.lines())),
+        file=sys.stdout if found.is_sound else sys.stderr,
+    )
     return 0 if found.is_sound else 2
 
 

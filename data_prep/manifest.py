@@ -13,6 +13,7 @@ from typing import Final
 
 from data_prep.errors import DataError
 from data_prep.names import is_hidden, unrelated_suffix, without_suffixes
+from data_prep.plain_text import in_one_line
 from data_prep.remote import RemoteFile, is_remote, list_remote, shown
 
 __all__ = ["CORPUS_FILE", "LEDGER_FILE", "STAMPS_FILE", "Manifest", "Source", "list_sources"]
@@ -179,13 +180,14 @@ def _remote_files(url: str, skipped: Counter[str]) -> Iterator[RemoteFile]:
 
 
 def _remote_source(remote: RemoteFile, names: set[str]) -> Source:
-    file_id = _file_id(remote.relative)
+    relative = in_one_line(remote.relative)
+    file_id = _file_id(relative)
     return Source(
         path=Path(shown(remote.url).partition("://")[2]),
         url=remote.url,
         source_id=_unique(file_id, names),
         file_id=file_id,
-        relative=remote.relative,
+        relative=relative,
         num_bytes=remote.num_bytes,
         mtime_ns=0,
         version=remote.version,
@@ -207,8 +209,10 @@ def _unique(file_id: str, names: set[str]) -> str:
 
 
 def _source(path: Path, relative: str, names: set[str]) -> Source:
-    # A file name need not be valid UTF-8; ids travel through JSON and Arrow, which must be.
+    # A file name need not be valid UTF-8; ids travel through JSON and Arrow, which must be. They
+    # are printed, too, and must not forge a line or steer a terminal.
     relative = relative.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    relative = in_one_line(relative)
     file_id = _file_id(relative)
     source_id = _unique(file_id, names)
     try:

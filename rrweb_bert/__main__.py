@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from data_prep.errors import DataError
+from data_prep.plain_text import without_controls
 
 from .arguments import UsageError
 
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments))
     except (UsageError, DataError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {without_controls(str(error))}", file=sys.stderr)
         return 2
 
 

@@ -28,6 +28,7 @@ from .callbacks import say
 from .checkpoints import FoundCheckpoint
 from .collator import EVALUATION_MASK_SEED, RRWebDataCollator
 from .history import HISTORY_FILE, TrainingHistory
+from .model_files import load_model
 from .modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
 from .run_record import RunRecord
 from .sample_plan import sample_directory
@@ -213,10 +214,9 @@ def build_model(arguments: Arguments, vocab_size: int) -> RRWebBertForMaskedLM:
 
 def _load_model(name: str) -> RRWebBertForMaskedLM:
     try:
-        model: RRWebBertForMaskedLM = RRWebBertForMaskedLM.from_pretrained(name)
+        return load_model(name)
     except (OSError, ValueError) as error:
         raise UsageError(f"--model_name_or_path {name} cannot be loaded: {error}") from error
-    return model
 
 
 def record_of(

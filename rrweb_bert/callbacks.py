@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState
 
+from data_prep.plain_text import without_controls
+
 from .history import TrainingHistory
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ __all__ = ["LogLines", "PaceMeter", "ProgressBar", "RunCallback", "describe", "s
 def say(text: str) -> None:
     """Print a line at once, so that `tail -f` shows it; of several processes the first does."""
     if os.environ.get("RANK", "0") == "0":
-        print(text, flush=True)
+        print(without_controls(text), flush=True)
 
 
 class PaceMeter:

@@ -42,6 +42,7 @@ from .encoder_inputs import (
     listed,
     name_of,
 )
+from .model_files import load_model
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
 from .window_pooling import POSITIONS, Window, cut_session, pool_hidden, vectors_of_sums
 
@@ -419,12 +420,9 @@ class SessionEncoder:
 
 def _load_model(path: str | Path) -> RRWebBertForMaskedLM:
     try:
-        model: RRWebBertForMaskedLM = RRWebBertForMaskedLM.from_pretrained(
-            path, dtype=torch.float32
-        )
+        return load_model(path, dtype=torch.float32)
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"{path} cannot be loaded as a model: {error}") from error
-    return model
 
 
 def _load_tokenizer(path: str | Path) -> RRWebTokenizer:

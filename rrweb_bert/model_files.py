@@ -1,0 +1,62 @@
+"""Weights of others: safetensors only, and a configuration in which every key is known.
+
+A model folder may come from anywhere. Nothing in it is unpickled or run: other formats of weights
+are not read, and a configuration that names code (`auto_map`), or has keys that a BERT does not
+have, is refused by name instead of being passed over.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from transformers import BertConfig
+
+from data_prep.plain_text import in_one_line
+
+from .modeling_rrweb_bert import RRWebBertForMaskedLM
+
+__all__ = ["load_model", "unknown_keys"]
+
+# Keys that configurations of BERTs have had and that change nothing here.
+_EARLIER_KEYS: Final = frozenset(
+    {"gradient_checkpointing", "position_embedding_type", "torch_dtype", "transformers.js_config"}
+)
+
+
+def load_model(name: str | Path, **kwargs: Any) -> RRWebBertForMaskedLM:
+    """The model in a folder, or of a name on the hub.
+
+    Args:
+        name: folder or hub name.
+        **kwargs: what `from_pretrained` takes.
+
+    Raises:
+        ValueError: it is no BERT, has unknown keys in its configuration, or cannot be read.
+        OSError: it is not there, or has no safetensors weights.
+    """
+    content, _ = BertConfig.get_config_dict(name)
+    if content.get("model_type", "bert") != "bert":
+        raise ValueError(f"config.json says that it is a {in_one_line(str(content['model_type']))}")
+    unknown = unknown_keys(content)
+    if unknown:
+        named = ", ".join(in_one_line(key) for key in unknown)
+        raise ValueError(
+            f"config.json has keys that no BERT has: {named}. A model that brings code of its own "
+            "is not loaded; remove them if they mean nothing"
+        )
+    model: RRWebBertForMaskedLM = RRWebBertForMaskedLM.from_pretrained(
+        name, use_safetensors=True, trust_remote_code=False, **kwargs
+    )
+    bad = [
+        key for key, value in model.state_dict().items() if not bool(torch.isfinite(value).all())
+    ]
+    if bad:
+        raise ValueError(f"its weights are no numbers, {bad[0]} for one")
+    return model
+
+
+def unknown_keys(content: dict[str, Any]) -> list[str]:
+    """The keys of a `config.json` that a `BertConfig` does not have, sorted."""
+    return sorted(content.keys() - BertConfig().to_dict().keys() - _EARLIER_KEYS)
