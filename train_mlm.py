@@ -18,13 +18,15 @@ from data_prep.errors import DataError
 from rrweb_bert import assembly
 from rrweb_bert.arguments import Arguments, UsageError, parse_arguments
 from rrweb_bert.callbacks import say
-from rrweb_bert.console import prepare_console, prepare_wandb
+from rrweb_bert.console import prepare_console
 from rrweb_bert.disk_space import CheckpointError
 from rrweb_bert.plots import plot_history
+from rrweb_bert.resolved_arguments import write_arguments
 from rrweb_bert.resuming import check_folder, find_start, held
 from rrweb_bert.run_record import RunRecord
 from rrweb_bert.sample_plan import announcement
 from rrweb_bert.signals import TrainingInterrupted
+from rrweb_bert.trackers import check_trackers
 from rrweb_bert.training import RRWebTrainer, TrainingStoppedError
 
 
@@ -65,7 +67,7 @@ def train(arguments: Arguments) -> None:
     output_dir = Path(training.output_dir or ".").resolve()
     training.output_dir = str(output_dir)
     prepare_console(training)
-    prepare_wandb(training)
+    check_trackers(training)
     plan = assembly.settle_steps(arguments)
     announce(arguments, plan)
 
@@ -94,6 +96,7 @@ def train(arguments: Arguments) -> None:
         )
         if trainer.is_world_process_zero():
             record.save(output_dir)
+            write_arguments(arguments, output_dir)
         if start is None or start.step < plan.num_steps:
             say(f"training {model.num_parameters():,} parameters on {training.device}")
             trainer.train(resume_from_checkpoint=None if start is None else str(start.path))

@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,10 +27,12 @@ from .arguments import Arguments, UsageError
 from .callbacks import say
 from .checkpoints import FoundCheckpoint
 from .collator import EVALUATION_MASK_SEED, RRWebDataCollator
+from .example_predictions import NUM_WINDOWS, ExamplePredictions, choose_positions
 from .history import HISTORY_FILE, TrainingHistory
 from .modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
 from .run_record import RunRecord
 from .sample_plan import sample_directory
+from .trackers import example_sinks, settle_trackers
 from .training import RRWebTrainer
 
 __all__ = [
@@ -298,19 +301,32 @@ def build_trainer(
     )
     collator = RRWebDataCollator(tokenizer, mlm_probability=data.mlm_probability, mask_seed=seed)
     output_dir = Path(training.output_dir or ".")
-    return RRWebTrainer(
+    eval_collator = replace(collator, mask_seed=EVALUATION_MASK_SEED)
+    trainer = RRWebTrainer(
         model=model,
         args=training,
         train_dataset=train_stream,
         eval_dataset=eval_stream,
         data_collator=collator,
-        eval_collator=replace(collator, mask_seed=EVALUATION_MASK_SEED),
+        eval_collator=eval_collator,
         history=_history(output_dir, start),
         samples_per_epoch=data.samples_per_epoch,
         checkpoint=None if start is None else start.path,
         record=record,
         processing_class=tokenizer,
     )
+    settle_trackers(trainer, output_dir)
+    trainer.add_callback(
+        ExamplePredictions(
+            choose_positions(eval_collator(list(islice(eval_stream, NUM_WINDOWS)))),
+            tokenizer,
+            output_dir=output_dir,
+            until_step=start_step,
+            autocast=trainer.accelerator.autocast,
+            sinks=example_sinks(trainer),
+        )
+    )
+    return trainer
 
 
 def _history(output_dir: Path, start: FoundCheckpoint | None) -> TrainingHistory:

@@ -91,6 +91,7 @@ def describe(logs: dict[str, float], *, step: int, max_steps: int) -> str | None
             "learning_rate": "lr {:.3e}",
             "grad_norm": "grad norm {:.3g}",
             "tokens_per_second": "{:,.0f} tokens/s",
+            "mfu": "MFU {:.1%}",
             "data_wait_share": "data wait {:.1%}",
             "gpu_memory_peak_gib": "GPU peak {:.1f} GiB",
         }
@@ -98,6 +99,8 @@ def describe(logs: dict[str, float], *, step: int, max_steps: int) -> str | None
     elif "eval_loss" in logs:
         parts.append(f"EVALUATION  eval_loss {logs['eval_loss']:.4f}")
         parts.append(f"perplexity {logs['eval_perplexity']:.4g}")
+        if "eval_accuracy" in logs:
+            parts.append(f"accuracy {logs['eval_accuracy']:.1%}")
         kinds = [name for name in logs if name.startswith("eval_loss_")]
         parts += [f"{name.removeprefix('eval_loss_')} {logs[name]:.3f}" for name in kinds]
     else:
