@@ -2,6 +2,7 @@
 
 python train_mlm.py                                      the embedded sample: see it work
 python train_mlm.py --data_dir FOLDER_OF_RECORDINGS      the real thing; run it again to continue
+python train_mlm.py config.yaml --dry_run                the plan, memory and time; trains nothing
 python train_mlm.py --help                               every flag with unit and default
 """
 
@@ -20,6 +21,7 @@ from rrweb_bert.arguments import Arguments, UsageError, parse_arguments
 from rrweb_bert.callbacks import say
 from rrweb_bert.console import prepare_console
 from rrweb_bert.disk_space import CheckpointError
+from rrweb_bert.dry_run import dry_run
 from rrweb_bert.plots import plot_history
 from rrweb_bert.resolved_arguments import write_arguments
 from rrweb_bert.resuming import check_folder, find_start, held
@@ -69,6 +71,9 @@ def train(arguments: Arguments) -> None:
     prepare_console(training)
     check_trackers(training)
     plan = assembly.settle_steps(arguments)
+    if arguments.run.dry_run:
+        dry_run(arguments, plan)
+        return
     announce(arguments, plan)
 
     tokenizer = assembly.load_tokenizer(arguments)

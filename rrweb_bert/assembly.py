@@ -27,6 +27,7 @@ from .arguments import Arguments, UsageError
 from .callbacks import say
 from .checkpoints import FoundCheckpoint
 from .collator import EVALUATION_MASK_SEED, RRWebDataCollator
+from .data_arguments import PREPARING
 from .example_predictions import NUM_WINDOWS, ExamplePredictions, choose_positions
 from .history import HISTORY_FILE, TrainingHistory
 from .modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
@@ -39,6 +40,7 @@ __all__ = [
     "StepPlan",
     "build_model",
     "build_trainer",
+    "check_corpus",
     "load_tokenizer",
     "open_corpus",
     "record_of",
@@ -113,13 +115,36 @@ def open_corpus(arguments: Arguments, tokenizer: RRWebTokenizer) -> PreparedCorp
     cache_dir = None if data.cache_dir is None else Path(data.cache_dir)
     with arguments.training.main_process_first(local=False, desc="preparing the corpus"):
         corpus = open_or_prepare(folder, cache_dir=cache_dir, options=options)
+    check_corpus(corpus, tokenizer)
+    note_without_effect(arguments, corpus)
+    return corpus
+
+
+def note_without_effect(arguments: Arguments, corpus: PreparedCorpus) -> None:
+    """Name the given flags that only preparing would heed, where the corpus is prepared."""
+    data_dir = arguments.data.data_dir
+    if data_dir is None or Path(data_dir).resolve() != corpus.path.resolve():
+        return
+    names = [f"--{name}" for name in PREPARING if name in arguments.explicit]
+    if names:
+        say(
+            f"note: {data_dir} is a prepared corpus, on which {', '.join(names)} "
+            "has no effect; it was split as `prepare` was told"
+        )
+
+
+def check_corpus(corpus: PreparedCorpus, tokenizer: RRWebTokenizer) -> None:
+    """Refuse a corpus of other ids.
+
+    Raises:
+        UsageError: it was prepared with another tokenizer.
+    """
     prepared_with = {k: v for k, v in corpus.identity.tokenizer.items() if k != "code"}
     if prepared_with != tokenizer_hashes(tokenizer):
         raise UsageError(
             f"{corpus.path} was prepared with another tokenizer. Prepare it again, or name that "
             "tokenizer with --tokenizer_name_or_path"
         )
-    return corpus
 
 
 def _streamed(arguments: Arguments) -> StreamedCorpus:

@@ -181,5 +181,7 @@ def test_a_run_without_a_login_or_terminal_is_recorded_by_both_trackers(tmp_path
         for event in board.Tensors("eval/examples/text_summary")
     ]
     assert len(texts) == 2
-    rows = [json.loads(line) for line in (tmp_path / "run" / "examples.jsonl").open()]
+    rows = [
+        json.loads(line) for line in (tmp_path / "run" / "examples.jsonl").read_text().splitlines()
+    ]
     assert {row["step"] for row in rows} == {2, 4}
