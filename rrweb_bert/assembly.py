@@ -121,15 +121,20 @@ def open_corpus(arguments: Arguments, tokenizer: RRWebTokenizer) -> PreparedCorp
 
 
 def note_without_effect(arguments: Arguments, corpus: PreparedCorpus) -> None:
-    """Name the given flags that only preparing would heed, where the corpus is prepared."""
+    """Name the given flags that a prepared corpus, made with other ones, cannot heed."""
     data_dir = arguments.data.data_dir
     if data_dir is None or Path(data_dir).resolve() != corpus.path.resolve():
         return
-    names = [f"--{name}" for name in PREPARING if name in arguments.explicit]
+    wanted, prepared = arguments.data.prepare_options().deciding(), corpus.identity.options
+    names = [
+        f"--{name}"
+        for name in PREPARING
+        if name in arguments.explicit and wanted.get(name) != prepared.get(name)
+    ]
     if names:
         say(
-            f"note: {data_dir} is a prepared corpus, on which {', '.join(names)} "
-            "has no effect; it was split as `prepare` was told"
+            f"note: {data_dir} is a prepared corpus, on which {', '.join(names)} has no effect; "
+            "it stays as `prepare` was told to make it"
         )
 
 
