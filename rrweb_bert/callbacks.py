@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+from tqdm.auto import tqdm
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState
 
 from .history import TrainingHistory
@@ -19,8 +21,9 @@ __all__ = ["LogLines", "PaceMeter", "ProgressBar", "RunCallback", "describe", "s
 
 
 def say(text: str) -> None:
-    """Print a line at once, so that `tail -f` shows it."""
-    print(text, flush=True)
+    """Print a line at once, so that `tail -f` shows it; above the bar, where there is one."""
+    tqdm.write(text)
+    sys.stdout.flush()
 
 
 class PaceMeter:

@@ -137,6 +137,7 @@ def test_tensorboard_writes_below_the_output_folder_in_one_place(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_run_without_a_login_or_terminal_is_recorded_by_both_trackers(tmp_path):
     pytest.importorskip("tensorboard")
     folder = tmp_path / "recordings"
@@ -159,7 +160,7 @@ def test_a_run_without_a_login_or_terminal_is_recorded_by_both_trackers(tmp_path
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=110,
+        timeout=280,
     )
     assert done.returncode == 0, done.stdout
     assert "recorded offline" in done.stdout

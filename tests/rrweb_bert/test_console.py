@@ -1,0 +1,29 @@
+import sys
+from types import SimpleNamespace
+
+from tqdm.auto import tqdm
+from transformers.utils import logging
+
+from rrweb_bert.callbacks import say
+from rrweb_bert.console import prepare_console
+
+
+def test_a_line_that_is_said_while_a_bar_runs_stands_above_it(capsys):
+    with tqdm(total=3, desc="training", file=sys.stderr):
+        capsys.readouterr()
+        say("checkpoint-6 written")
+        said = capsys.readouterr()
+    assert said.out == "checkpoint-6 written\n"
+    cleared, drawn_again = said.err.strip("\r").split("\r", 1)
+    assert not cleared.strip()
+    assert "training" in drawn_again
+
+
+def test_only_the_bar_of_training_is_left(monkeypatch):
+    monkeypatch.setattr(logging, "_tqdm_active", True)
+    for is_terminal in (True, False):
+        args = SimpleNamespace(disable_tqdm=None)
+        monkeypatch.setattr(sys.stderr, "isatty", lambda is_terminal=is_terminal: is_terminal)
+        prepare_console(args)
+        assert not logging.is_progress_bar_enabled()
+        assert args.disable_tqdm is (None if is_terminal else True)
