@@ -178,8 +178,9 @@ def _steps(arguments: Arguments, plan: assembly.StepPlan) -> Iterator[str]:
         f"{training.gradient_accumulation_steps} summed up x {training.world_size} "
         f"process{'es' if training.world_size > 1 else ''}), {tokens:,} ids each"
     )
+    num_epochs = f"{plan.num_samples / data.samples_per_epoch:,.4g}"
     yield (
-        f"{plan.num_samples / data.samples_per_epoch:,.4g} epochs of {data.samples_per_epoch:,} "
+        f"{num_epochs} epoch{'' if num_epochs == '1' else 's'} of {data.samples_per_epoch:,} "
         f"windows of {data.window_tokens:,} ids: {plan.num_samples * data.window_tokens:,} ids"
     )
 
