@@ -92,7 +92,8 @@ class _Wandb(WandbCallback):  # type: ignore[misc]
         try:
             super().setup(args, state, model, **kwargs)
         except self._wandb.errors.Error as error:
-            say(f"note: W&B cannot be reached ({error}); the run is recorded offline; {_HINT}")
+            reason = str(error).partition("\n")[0]
+            say(f"note: W&B cannot be reached ({reason}); the run is recorded offline; {_HINT}")
             self._start_offline(args)
             super().setup(args, state, model, **kwargs)
 
