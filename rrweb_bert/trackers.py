@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from transformers import Trainer
 from transformers.integrations import (
@@ -25,6 +26,9 @@ from .callbacks import say
 from .example_predictions import Example
 from .options import UsageError, did_you_mean
 from .training_arguments import RRWebTrainingArguments
+
+if TYPE_CHECKING:
+    from .training import RRWebTrainer
 
 __all__ = ["WANDB_PROJECT", "check_trackers", "example_sinks", "markdown_table", "settle_trackers"]
 
@@ -83,10 +87,21 @@ class _Wandb(WandbCallback):  # type: ignore[misc]
     """Stock, but without a login or a server the run is recorded offline.
 
     By an argument, since W&B does not look at WANDB_MODE any more once it was asked for a login.
+
+    Args:
+        pause: makes the context in which time is no training time.
     """
 
+    def __init__(self, pause: Callable[[], AbstractContextManager[None]]) -> None:
+        super().__init__()
+        self._pause = pause
+
     def setup(self, args: Any, state: Any, model: Any, **kwargs: Any) -> None:
-        """Start the run."""
+        """Start the run; a server that does not answer is waited for, up to 90 seconds."""
+        with self._pause():
+            self._start(args, state, model, **kwargs)
+
+    def _start(self, args: Any, state: Any, model: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero and not _is_online():
             self._start_offline(args)
         try:
@@ -102,12 +117,12 @@ class _Wandb(WandbCallback):  # type: ignore[misc]
         self._wandb.init(project=project, name=args.run_name, mode="offline")
 
 
-def settle_trackers(trainer: Trainer, output_dir: Path) -> None:
+def settle_trackers(trainer: RRWebTrainer, output_dir: Path) -> None:
     """Put our W&B callback in place of the stock one, and TensorBoard's files where they belong."""
     for callback in list(trainer.callback_handler.callbacks):
         if type(callback) is WandbCallback:
             place = trainer.callback_handler.callbacks.index(callback)
-            trainer.callback_handler.callbacks[place] = _Wandb()
+            trainer.callback_handler.callbacks[place] = _Wandb(trainer.pace.pause)
         elif isinstance(callback, TensorBoardCallback) and callback.logging_dir is None:
             callback.logging_dir = str(output_dir / "runs")
 
