@@ -2,6 +2,7 @@
 
 python train_mlm.py                                      the embedded sample: see it work
 python train_mlm.py --data_dir FOLDER_OF_RECORDINGS      the real thing; run it again to continue
+python train_mlm.py config.yaml --dry_run                the plan, memory and time; trains nothing
 python train_mlm.py --help                               every flag with unit and default
 """
 
@@ -19,13 +20,16 @@ from data_prep.plain_text import without_controls
 from rrweb_bert import assembly
 from rrweb_bert.arguments import Arguments, UsageError, parse_arguments
 from rrweb_bert.callbacks import say
-from rrweb_bert.console import prepare_console, prepare_wandb
+from rrweb_bert.console import prepare_console
 from rrweb_bert.disk_space import CheckpointError
+from rrweb_bert.dry_run import dry_run
 from rrweb_bert.plots import plot_history
+from rrweb_bert.resolved_arguments import write_arguments
 from rrweb_bert.resuming import check_folder, find_start, held
 from rrweb_bert.run_record import RunRecord
 from rrweb_bert.sample_plan import announcement
 from rrweb_bert.signals import TrainingInterrupted
+from rrweb_bert.trackers import check_trackers
 from rrweb_bert.training import RRWebTrainer, TrainingStoppedError
 
 
@@ -66,8 +70,11 @@ def train(arguments: Arguments) -> None:
     output_dir = Path(training.output_dir or ".").resolve()
     training.output_dir = str(output_dir)
     prepare_console(training)
-    prepare_wandb(training)
+    check_trackers(training)
     plan = assembly.settle_steps(arguments)
+    if arguments.run.dry_run:
+        dry_run(arguments, plan)
+        return
     announce(arguments, plan)
 
     tokenizer = assembly.load_tokenizer(arguments)
@@ -95,6 +102,7 @@ def train(arguments: Arguments) -> None:
         )
         if trainer.is_world_process_zero():
             record.save(output_dir)
+            write_arguments(arguments, output_dir)
         if start is None or start.step < plan.num_steps:
             say(f"training {model.num_parameters():,} parameters on {training.device}")
             trainer.train(resume_from_checkpoint=None if start is None else str(start.path))

@@ -60,6 +60,7 @@ __all__ = [
     "PrepareOptions",
     "PreparedCorpus",
     "default_cache_dir",
+    "find_prepared",
     "open_or_prepare",
     "prepare",
 ]
@@ -144,18 +145,7 @@ def open_or_prepare(
     data_dir = data_dir if is_remote(data_dir) else Path(data_dir)
     if isinstance(data_dir, Path) and is_corpus(data_dir):
         return open_corpus(data_dir)
-    manifest = list_sources([data_dir])
-    key = [
-        data_dir if isinstance(data_dir, str) else os.path.realpath(data_dir),
-        tokenizer_code_hash(),
-        options.tokenizer_name_or_path,
-        recogniser_hash(options.recogniser),
-        options.deciding(),
-    ]
-    place = PurePosixPath(shown(data_dir)) if isinstance(data_dir, str) else data_dir.absolute()
-    # Of one folder in different states, names begin alike: one state's sessions serve the next.
-    stem = f"{_UNSAFE.sub('_', place.name) or 'corpus'}-{_digest_of(key)}"
-    output = (cache_dir or default_cache_dir()) / "corpora" / f"{stem}-{manifest.quick_hash()[:8]}"
+    output, stem = _cache_place(data_dir, cache_dir, options)
     if not is_corpus(output):
         report(f"preparing {shown(str(data_dir))} once, into {output}")
     return prepare(
@@ -167,6 +157,36 @@ def open_or_prepare(
         work_name=stem,
         earlier=newest_corpus(output.parent, stem),
     )
+
+
+def find_prepared(
+    data_dir: Path | str, *, cache_dir: Path | None = None, options: PrepareOptions
+) -> PreparedCorpus | None:
+    """Return what `open_or_prepare` would open, None where it would prepare. Writes nothing."""
+    data_dir = data_dir if is_remote(data_dir) else Path(data_dir)
+    if isinstance(data_dir, Path) and is_corpus(data_dir):
+        return open_corpus(data_dir)
+    output, _ = _cache_place(data_dir, cache_dir, options)
+    return open_corpus(output) if is_corpus(output) else None
+
+
+def _cache_place(
+    data_dir: Path | str, cache_dir: Path | None, options: PrepareOptions
+) -> tuple[Path, str]:
+    """Return the folder of a corpus in the cache, and how the names of its other states begin."""
+    manifest = list_sources([data_dir])
+    key = [
+        data_dir if isinstance(data_dir, str) else os.path.realpath(data_dir),
+        tokenizer_code_hash(),
+        options.tokenizer_name_or_path,
+        recogniser_hash(options.recogniser),
+        options.deciding(),
+    ]
+    place = PurePosixPath(shown(data_dir)) if isinstance(data_dir, str) else data_dir.absolute()
+    # Of one folder in different states, names begin alike: one state's sessions serve the next.
+    stem = f"{_UNSAFE.sub('_', place.name) or 'corpus'}-{_digest_of(key)}"
+    corpora = (cache_dir or default_cache_dir()) / "corpora"
+    return corpora / f"{stem}-{manifest.quick_hash()[:8]}", stem
 
 
 def default_cache_dir() -> Path:

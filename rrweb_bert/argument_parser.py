@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import difflib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NoReturn
 
 from transformers import HfArgumentParser
 
 from .data_arguments import PREPARING, DataArguments
 from .model_arguments import ModelArguments, RunArguments
-from .options import UsageError
+from .options import UsageError, did_you_mean
 from .training_arguments import RRWebTrainingArguments
 
 __all__ = ["DATACLASSES", "HELP_GROUPS", "ArgumentParser"]
@@ -145,12 +144,6 @@ class ArgumentParser(HfArgumentParser):  # type: ignore[misc]
 
 
 _NOT_GIVEN: Final = object()
-
-
-def did_you_mean(word: str, known: Collection[str]) -> str:
-    """The end of an error message that names the nearest known word, if one is near."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _shown(value: Any) -> str:

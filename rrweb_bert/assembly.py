@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,17 +28,21 @@ from .arguments import Arguments, UsageError
 from .callbacks import say
 from .checkpoints import FoundCheckpoint
 from .collator import EVALUATION_MASK_SEED, RRWebDataCollator
+from .data_arguments import PREPARING
+from .example_predictions import NUM_WINDOWS, ExamplePredictions, choose_positions
 from .history import HISTORY_FILE, TrainingHistory
 from .model_files import load_model
 from .modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
 from .run_record import RunRecord
 from .sample_plan import sample_directory
+from .trackers import example_sinks, settle_trackers
 from .training import RRWebTrainer
 
 __all__ = [
     "StepPlan",
     "build_model",
     "build_trainer",
+    "check_corpus",
     "load_tokenizer",
     "open_corpus",
     "record_of",
@@ -112,13 +117,41 @@ def open_corpus(arguments: Arguments, tokenizer: RRWebTokenizer) -> PreparedCorp
     cache_dir = None if data.cache_dir is None else Path(data.cache_dir)
     with arguments.training.main_process_first(local=False, desc="preparing the corpus"):
         corpus = open_or_prepare(folder, cache_dir=cache_dir, options=options)
+    check_corpus(corpus, tokenizer)
+    note_without_effect(arguments, corpus)
+    return corpus
+
+
+def note_without_effect(arguments: Arguments, corpus: PreparedCorpus) -> None:
+    """Name the given flags that a prepared corpus, made with other ones, cannot heed."""
+    data_dir = arguments.data.data_dir
+    if data_dir is None or Path(data_dir).resolve() != corpus.path.resolve():
+        return
+    wanted, prepared = arguments.data.prepare_options().deciding(), corpus.identity.options
+    names = [
+        f"--{name}"
+        for name in PREPARING
+        if name in arguments.explicit and wanted.get(name) != prepared.get(name)
+    ]
+    if names:
+        say(
+            f"note: {data_dir} is a prepared corpus, on which {', '.join(names)} has no effect; "
+            "it stays as `prepare` was told to make it"
+        )
+
+
+def check_corpus(corpus: PreparedCorpus, tokenizer: RRWebTokenizer) -> None:
+    """Refuse a corpus of other ids.
+
+    Raises:
+        UsageError: it was prepared with another tokenizer.
+    """
     prepared_with = {k: v for k, v in corpus.identity.tokenizer.items() if k != "code"}
     if prepared_with != tokenizer_hashes(tokenizer):
         raise UsageError(
             f"{corpus.path} was prepared with another tokenizer. Prepare it again, or name that "
             "tokenizer with --tokenizer_name_or_path"
         )
-    return corpus
 
 
 def _streamed(arguments: Arguments) -> StreamedCorpus:
@@ -303,13 +336,14 @@ def build_trainer(
     )
     collator = RRWebDataCollator(tokenizer, mlm_probability=data.mlm_probability, mask_seed=seed)
     output_dir = Path(training.output_dir or ".")
-    return RRWebTrainer(
+    eval_collator = replace(collator, mask_seed=EVALUATION_MASK_SEED)
+    trainer = RRWebTrainer(
         model=model,
         args=training,
         train_dataset=train_stream,
         eval_dataset=eval_stream,
         data_collator=collator,
-        eval_collator=replace(collator, mask_seed=EVALUATION_MASK_SEED),
+        eval_collator=eval_collator,
         history=_history(output_dir, start),
         samples_per_epoch=data.samples_per_epoch,
         checkpoint=None if start is None else start.path,
@@ -320,6 +354,18 @@ def build_trainer(
         record=record,
         processing_class=tokenizer,
     )
+    settle_trackers(trainer, output_dir)
+    trainer.add_callback(
+        ExamplePredictions(
+            choose_positions(eval_collator(list(islice(eval_stream, NUM_WINDOWS)))),
+            tokenizer,
+            output_dir=output_dir,
+            until_step=start_step,
+            autocast=trainer.accelerator.autocast,
+            sinks=example_sinks(trainer),
+        )
+    )
+    return trainer
 
 
 def _history(output_dir: Path, start: FoundCheckpoint | None) -> TrainingHistory:

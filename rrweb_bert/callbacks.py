@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+from tqdm.auto import tqdm
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState
 
 from data_prep.plain_text import without_controls
@@ -22,9 +24,13 @@ __all__ = ["LogLines", "PaceMeter", "ProgressBar", "RunCallback", "describe", "s
 
 
 def say(text: str) -> None:
-    """Print a line at once, so that `tail -f` shows it; of several processes the first does."""
+    """Print a line at once, so that `tail -f` shows it; above the bar, where there is one.
+
+    Of several processes the first says it.
+    """
     if os.environ.get("RANK", "0") == "0":
-        print(without_controls(text), flush=True)
+        tqdm.write(without_controls(text))
+        sys.stdout.flush()
 
 
 class PaceMeter:
@@ -95,6 +101,7 @@ def describe(logs: dict[str, float], *, step: int, max_steps: int) -> str | None
             "learning_rate": "lr {:.3e}",
             "grad_norm": "grad norm {:.3g}",
             "tokens_per_second": "{:,.0f} tokens/s",
+            "mfu": "MFU {:.1%}",
             "data_wait_share": "data wait {:.1%}",
             "gpu_memory_peak_gib": "GPU peak {:.1f} GiB",
         }
@@ -102,6 +109,8 @@ def describe(logs: dict[str, float], *, step: int, max_steps: int) -> str | None
     elif "eval_loss" in logs:
         parts.append(f"EVALUATION  eval_loss {logs['eval_loss']:.4f}")
         parts.append(f"perplexity {logs['eval_perplexity']:.4g}")
+        if "eval_accuracy" in logs:
+            parts.append(f"accuracy {logs['eval_accuracy']:.1%}")
         kinds = [name for name in logs if name.startswith("eval_loss_")]
         parts += [f"{name.removeprefix('eval_loss_')} {logs[name]:.3f}" for name in kinds]
     else:

@@ -26,10 +26,10 @@ import yaml
 from transformers import TrainingArguments
 from transformers.hf_argparser import string_to_bool
 
-from .argument_parser import DATACLASSES, did_you_mean
+from .argument_parser import DATACLASSES
 from .data_arguments import DataArguments
 from .model_arguments import ModelArguments, RunArguments
-from .options import UsageError
+from .options import UsageError, did_you_mean
 from .training_arguments import RRWebTrainingArguments
 
 __all__ = ["GROUPS", "parse_config", "read_config"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Collection, Sequence
 from dataclasses import field
 from typing import Any
 
-__all__ = ["UsageError", "check_positive", "check_share", "option", "words_of"]
+__all__ = ["UsageError", "check_positive", "check_share", "did_you_mean", "option", "words_of"]
 
 
 class UsageError(ValueError):
@@ -59,3 +60,9 @@ def words_of(value: str | Sequence[str] | None) -> list[str]:
     """The words of a list flag, which may also be given with commas: "a,b" and ["a", "b"]."""
     given = [value] if isinstance(value, str) else list(value or [])
     return [word for part in given for word in part.replace(",", " ").split()]
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """The end of an error message that names the nearest known word, if one is near."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -12,7 +12,7 @@ from functools import partial
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-__all__ = ["cosine_with_warm_restarts", "learning_rate_factor"]
+__all__ = ["cosine_with_warm_restarts", "learning_rate_factor", "restart_steps"]
 
 
 def _place_in_cycle(cycles_done: float, multiplier: float) -> float:
@@ -49,6 +49,31 @@ def learning_rate_factor(
         return 0.0
     place = _place_in_cycle(progress * length_in_cycles, multiplier)
     return max(0.0, 0.5 * (1.0 + math.cos(math.pi * place)))
+
+
+def restart_steps(
+    *,
+    num_warmup_steps: int,
+    num_training_steps: int,
+    length_in_cycles: float,
+    multiplier: float,
+) -> list[int]:
+    """The first step of each cycle but the first; see `learning_rate_factor`.
+
+    >>> restart_steps(
+    ...     num_warmup_steps=0, num_training_steps=70, length_in_cycles=7, multiplier=2
+    ... )
+    [10, 30]
+    """
+    steps: list[int] = []
+    start, length = 0.0, 1.0
+    scale = (num_training_steps - num_warmup_steps) / length_in_cycles
+    while True:
+        start, length = start + length, length * multiplier
+        step = num_warmup_steps + math.ceil(start * scale - 1e-6)
+        if start >= length_in_cycles - 1e-9 or step >= num_training_steps:
+            return steps
+        steps.append(step)
 
 
 def cosine_with_warm_restarts(

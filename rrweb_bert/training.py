@@ -45,6 +45,7 @@ from .evaluation import perplexity, sum_losses
 from .guards import TrainingStoppedError
 from .history import TrainingHistory
 from .loading import WindowLoader, make_loader
+from .mfu import utilisation
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
 from .ranks import seed_process
 from .resumable import ResumableTrainer
@@ -107,6 +108,7 @@ class RRWebTrainer(ResumableTrainer):
         self._flops_per_token: int | None = None
         self._num_overflows_seen = 0
         self._is_warm = False
+        self._window_tokens = 0
         self._clipping: ClippingOptimizer | None = None
         self._is_new = kwargs.get("checkpoint") is None
         self._guard = RunGuard(
@@ -195,6 +197,7 @@ class RRWebTrainer(ResumableTrainer):
     def training_step(self, model: Any, inputs: dict[str, Tensor], *args: Any) -> Tensor:
         """A stock step; its loss is looked at, as in `finite`."""
         num_tokens = inputs["input_ids"].numel()
+        self._window_tokens = inputs["input_ids"].shape[1]
         with self._first_step():
             loss: Tensor = super().training_step(model, inputs, *args)
         self.pace.count(num_tokens * self.args.world_size)
@@ -256,13 +259,25 @@ class RRWebTrainer(ResumableTrainer):
         return self._flops_per_token * int(inputs["input_ids"].numel())
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Stock logs with perplexity, tokens/s, wait for data and GPU memory added."""
+        """Stock logs with perplexity, tokens/s, wait for data, GPU memory and MFU added."""
         if "loss" in logs:
             logs["perplexity"] = perplexity(logs["loss"])
             logs.update(self.pace.read())
             logs.update(gpu_memory_peak_gib())
+            logs.update(self._utilisation(logs["tokens_per_second"]))
             self._report_overflows()
         super().log(logs, start_time)
+
+    def _utilisation(self, tokens_per_second: float) -> dict[str, float]:
+        args = self.args
+        return utilisation(
+            self.model.config,
+            device=args.device,
+            precision="fp16" if args.fp16 else "bf16" if args.bf16 else "fp32",
+            tokens_per_second=tokens_per_second / args.world_size,
+            window_tokens=self._window_tokens,
+            mlm_probability=self.model.mlm_probability,
+        )
 
     def _report_overflows(self) -> None:
         num_overflows = int(self.model.num_overflows)

@@ -185,3 +185,9 @@ def test_file_and_flags_win_over_the_preset(config):
     assert arguments.sources["model_size"] == "preset cpu"
     assert parse_arguments([path, "--preset", "fast"]).model.model_size == "auto"
     assert Path(path).exists()
+
+
+def test_the_file_in_the_documentation_is_one():
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    block = text.split("```yaml\n")[1].split("```")[0]
+    assert parse(block)["samples_per_epoch"] == 400

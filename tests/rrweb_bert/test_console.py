@@ -1,40 +1,29 @@
-import os
 import sys
 from types import SimpleNamespace
 
-import pytest
+from tqdm.auto import tqdm
+from transformers.utils import logging
 
-from rrweb_bert.console import prepare_wandb
-
-
-@pytest.fixture
-def wandb(monkeypatch):
-    for name in ("WANDB_MODE", "WANDB_PROJECT"):
-        monkeypatch.setenv(name, "to be restored")
-        monkeypatch.delenv(name)
-    calls = []
-    fake = SimpleNamespace(login=lambda **kwargs: calls.append(kwargs), calls=calls)
-    monkeypatch.setitem(sys.modules, "wandb", fake)
-    return fake
+from rrweb_bert.callbacks import say
+from rrweb_bert.console import prepare_console
 
 
-def test_without_a_login_the_run_is_recorded_offline_and_nobody_is_asked(wandb, capsys):
-    prepare_wandb(SimpleNamespace(report_to=["wandb"]))
-    assert os.environ["WANDB_MODE"] == "offline"
-    assert os.environ["WANDB_PROJECT"] == "rrweb-bert-production"
-    assert wandb.calls == [{"prompt": False, "verify": False}]
-    assert "wandb sync" in capsys.readouterr().out
+def test_a_line_that_is_said_while_a_bar_runs_stands_above_it(capsys):
+    with tqdm(total=3, desc="training", file=sys.stderr):
+        capsys.readouterr()
+        say("checkpoint-6 written")
+        said = capsys.readouterr()
+    assert said.out == "checkpoint-6 written\n"
+    cleared, drawn_again = said.err.strip("\r").split("\r", 1)
+    assert not cleared.strip()
+    assert "training" in drawn_again
 
 
-def test_project_and_mode_of_the_user_are_kept(wandb, monkeypatch):
-    monkeypatch.setenv("WANDB_PROJECT", "mine")
-    monkeypatch.setenv("WANDB_MODE", "disabled")
-    prepare_wandb(SimpleNamespace(report_to=["wandb"]))
-    assert (os.environ["WANDB_PROJECT"], os.environ["WANDB_MODE"]) == ("mine", "disabled")
-    assert not wandb.calls
-
-
-def test_nothing_happens_unless_wandb_is_asked_for(wandb):
-    prepare_wandb(SimpleNamespace(report_to=[]))
-    assert not wandb.calls
-    assert "WANDB_PROJECT" not in os.environ
+def test_only_the_bar_of_training_is_left(monkeypatch):
+    monkeypatch.setattr(logging, "_tqdm_active", True)
+    for is_terminal in (True, False):
+        args = SimpleNamespace(disable_tqdm=None)
+        monkeypatch.setattr(sys.stderr, "isatty", lambda is_terminal=is_terminal: is_terminal)
+        prepare_console(args)
+        assert not logging.is_progress_bar_enabled()
+        assert args.disable_tqdm is (None if is_terminal else True)

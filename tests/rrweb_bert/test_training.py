@@ -5,6 +5,7 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM
 
+from rrweb_bert import mfu
 from rrweb_bert.checkpoints import find_checkpoints, problem_of
 from rrweb_bert.console import prepare_console
 from rrweb_bert.evaluation import KINDS, kind_table, sum_losses
@@ -100,6 +101,18 @@ def test_log_rows_have_what_a_person_watches(reference):
     assert 0 <= row["data_wait_share"] <= 1
     assert [row["step"] for row in reference["train"]] == [2, 4, 6, 8, 10, 12]
     assert [row["step"] for row in reference["evaluation"]] == [6, 12]
+
+
+def test_utilisation_is_logged_where_the_peak_of_the_device_is_known(
+    make_trainer, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(mfu, "device_peak_flops", lambda device, precision: 1e12)
+    trainer = make_trainer(tmp_path, max_steps=2, eval_strategy="no", save_strategy="no")
+    trainer.train()
+    row = trainer.history.train[0]
+    flops = mfu.flops_per_token(trainer.model.config, window_tokens=32, mlm_probability=0.15)
+    assert row["mfu"] == pytest.approx(flops * row["tokens_per_second"] / 1e12)
+    assert "MFU" in capsys.readouterr().out
 
 
 def test_log_is_one_line_a_step_without_carriage_returns(make_trainer, tmp_path, capfd):

@@ -1,0 +1,192 @@
+import json
+import re
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+from synthetic import write_recordings
+from transformers.trainer_utils import SaveStrategy
+
+import train_mlm
+from data_prep.prepare import PrepareOptions, open_or_prepare
+from rrweb_bert import dry_run, step_timing
+from rrweb_bert.dry_run import duration_range, occasions
+from rrweb_bert.mfu import flops_per_token
+from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
+from rrweb_bert.step_timing import StepTiming, measure_steps
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recordings")
+    write_recordings(folder, num_per_site=6, num_actions=40)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(recordings, tmp_path_factory):
+    options = PrepareOptions(validation_fraction=0.2, num_proc=1, show_progress=False)
+    cache = tmp_path_factory.mktemp("cache")
+    return open_or_prepare(recordings, cache_dir=cache, options=options, report=lambda text: None)
+
+
+@pytest.fixture
+def plan_of(tmp_path, capsys):
+    """Run `--dry_run` and return what it printed, by title."""
+
+    def run(data_dir, *flags):
+        command = [
+            *("--data_dir", str(data_dir), "--output_dir", str(tmp_path / "run"), "--dry_run"),
+            *("--cache_dir", str(tmp_path / "cache"), "--validation_fraction", "0.2"),
+            *("--model_size", "tiny", "--window_tokens", "64", "--use_cpu"),
+            *("--per_device_train_batch_size", "4", "--samples_per_epoch", "48", *flags),
+        ]
+        capsys.readouterr()
+        assert train_mlm.main(command) == 0
+        output = capsys.readouterr().out
+        assert "DRY RUN" in output
+        assert max(map(len, output.splitlines())) <= 100 + len(str(tmp_path))
+        sections = re.split(r"\n(?=\S)", output)
+        return {part[:15].strip(): " ".join(part[15:].split()) for part in sections}
+
+    return run
+
+
+def files_below(folder):
+    return sorted(str(p) for p in folder.rglob("*"))
+
+
+def test_a_prepared_corpus_gives_an_exact_plan_and_nothing_is_written(corpus, plan_of, tmp_path):
+    plan = plan_of(corpus.path, "--eval_steps", "50", "--restart_epochs", "2")
+    assert files_below(tmp_path) == []
+    for split in ("train", "validation", "test"):
+        words = f"{split} {corpus.num_sessions[split]:,} sessions, {corpus.num_ids[split]:,} ids"
+        assert words in plan["data"]
+    assert "120 optimizer steps of 4 windows (4 at once x 1 summed up x 1 process)" in plan["steps"]
+    assert "10 epochs of 48 windows of 64 ids: 30,720 ids" in plan["steps"]
+    assert "warm restarts at steps 26, 73" in plan["learning rate"]
+    assert f"3 times of {corpus.num_sessions['validation']} windows" in plan["evaluation"]
+    assert "3 of about" in plan["checkpoints"]
+    assert plan["start"] == "at the beginning"
+    assert "GiB of RAM" in plan["memory"]
+    assert "for 120 steps and 3 evaluations" in plan["time"]
+    assert "window_tokens 64 (flag)" in plan["arguments"]
+
+
+def test_recordings_that_are_not_prepared_are_estimated(recordings, plan_of, tmp_path):
+    plan = plan_of(recordings, "--group_by", "site", "--eval_strategy", "no")
+    assert files_below(tmp_path) == []
+    num_files = len(list(recordings.rglob("*.json")))
+    assert f"{num_files} files" in plan["data"]
+    assert f"{num_files} sessions" in plan["data"]
+    assert "all read" in plan["data"]
+    assert "start" not in plan
+    assert plan["evaluation"] == "none"
+
+
+def test_what_a_run_would_refuse_is_refused(corpus, tmp_path, capsys):
+    common = ["--dry_run", "--output_dir", str(tmp_path / "run"), "--use_cpu"]
+    assert train_mlm.main([*common, "--data_dir", str(tmp_path / "missing")]) == 2
+    assert "missing does not exist" in capsys.readouterr().err
+    assert train_mlm.main([*common, "--data_dir", str(corpus.path), "--model_size", "huge"]) == 2
+
+
+def test_the_plan_of_a_run_that_began_says_where_it_goes_on(corpus, plan_of, tmp_path):
+    training = [
+        *("--data_dir", str(corpus.path), "--output_dir", str(tmp_path / "run"), "--use_cpu"),
+        *("--model_size", "tiny", "--window_tokens", "64", "--per_device_train_batch_size", "4"),
+        *("--samples_per_epoch", "48", "--dataloader_num_workers", "0", "--max_steps", "4"),
+        *("--eval_steps", "2", "--logging_steps", "2"),
+    ]
+    assert train_mlm.main(training) == 0
+    flags = ["--max_steps", "4", "--eval_steps", "2"]
+    assert "this run is finished" in plan_of(corpus.path, *flags)["start"]
+    record = tmp_path / "run" / "run.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"finished": False}))
+    shutil.rmtree(tmp_path / "run" / "checkpoint-4")
+    before = files_below(tmp_path / "run")
+    plan = plan_of(corpus.path, *flags)
+    assert plan["start"].startswith("after step 2")
+    assert plan["start"].endswith("2 steps are left")
+    assert "for 2 steps" in plan["time"]
+    assert files_below(tmp_path / "run") == before
+
+
+def test_a_batch_that_does_not_fit_names_two_flags_that_help(monkeypatch):
+    properties = SimpleNamespace(total_memory=24 << 30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a card")
+    training = SimpleNamespace(
+        device=torch.device("cuda"), per_device_train_batch_size=32, gradient_accumulation_steps=1
+    )
+    timing = StepTiming(
+        fastest_s=0,
+        slowest_s=0,
+        update_s=0,
+        cpu_share=1,
+        memory_bytes=23 << 30,
+        fits=False,
+        method="32 windows of 2048 ids at once",
+    )
+    lines = list(dry_run._memory(SimpleNamespace(training=training), timing))
+    assert "does NOT fit: 32 windows of 2048 ids at once need more than the 24.0 GiB" in lines[0]
+    assert "--per_device_train_batch_size 16 --gradient_accumulation_steps 2" in lines[1]
+
+
+def test_memory_that_is_kept_for_the_backward_pass_grows_as_extrapolated():
+    model = RRWebBertForMaskedLM(model_config("tiny", window_tokens=256)).train()
+    model.mlm_probability = 0.999  # the head's rows grow evenly
+    quarter, half, whole = (step_timing._stored_bytes(model, n) for n in (64, 128, 256))
+    found = step_timing._extrapolated(quarter, half, tokens=128, window_tokens=256)
+    assert found == pytest.approx(whole, rel=0.02)
+
+
+def test_steps_are_measured_and_scaled_by_their_work(monkeypatch):
+    config = model_config("tiny", window_tokens=256)
+    a_window = 256 * flops_per_token(config, window_tokens=256, mlm_probability=0.15)
+    monkeypatch.setattr(step_timing, "_CPU_FLOPS", 2.5 * a_window)
+    found = measure_steps(
+        RRWebBertForMaskedLM(config),
+        device=torch.device("cpu"),
+        precision="fp32",
+        window_tokens=256,
+        num_windows=8,
+    )
+    assert found.method.endswith(
+        "2 x 256 random ids, measured here and scaled to 8 x 256 by their work"
+    )
+    assert 0 < found.fastest_s <= found.slowest_s
+    assert found.update_s > 0
+    assert 0 < found.cpu_share <= 1
+    assert found.memory_bytes > 16 * RRWebBertForMaskedLM(config).num_parameters()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "steps", "expected"),
+    [("steps", 1000, 3), ("steps", 0.25, 4), ("no", 10, 0), (SaveStrategy.STEPS, 2501, 1)],
+)
+def test_occasions_are_counted_with_the_one_at_the_end(strategy, steps, expected):
+    assert occasions(strategy, steps, 2500) == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (3.0, 4.0, "3 to 4 seconds"),
+        (4000, 4200, "66.7 to 70 minutes"),
+        (9000, 9000, "2.5 hours"),
+        (200_000, 9e8, "2.31 to 10,417 days"),
+    ],
+)
+def test_durations_are_told_in_one_unit(low, high, text):
+    assert duration_range(low, high) == text
+
+
+def test_a_prepared_corpus_names_flags_that_it_cannot_heed(corpus, plan_of, tmp_path, capsys):
+    common = ["--data_dir", str(corpus.path), "--output_dir", str(tmp_path / "run"), "--use_cpu"]
+    common += ["--model_size", "tiny", "--window_tokens", "64", "--max_steps", "1", "--salt", "x"]
+    common += ["--per_device_train_batch_size", "2", "--dataloader_num_workers", "0"]
+    assert train_mlm.main([*common, "--validation_fraction", "0.2"]) == 0
+    output = capsys.readouterr().out
+    assert "is a prepared corpus, on which --salt has no effect" in output
