@@ -33,6 +33,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, ProgressCallback, SchedulerType, TrainerState
 from transformers.trainer_utils import EvalLoopOutput
 
+from .acceleration import fix_order_of_sums
 from .arguments import RRWebTrainingArguments
 from .callbacks import LogLines, PaceMeter, ProgressBar, RunCallback, gpu_memory_peak_gib, say
 from .clipping import ClippingOptimizer, is_clippable
@@ -95,6 +96,8 @@ class RRWebTrainer(ResumableTrainer):
             data_collator=data_collator,
             **kwargs,
         )
+        if args.full_determinism:
+            fix_order_of_sums()  # again: Trainer has just chosen smaller workspaces for cuBLAS
         self.eval_collator = eval_collator
         self.history = history
         self.pace = PaceMeter()
