@@ -43,7 +43,7 @@ HELP_GROUPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "rarely changed": (
         *("dataloader_num_workers", "logging_nan_inf_filter", "remove_unused_columns"),
-        *("ignore_data_skip", "include_num_input_tokens_seen"),
+        *("ignore_data_skip", "include_num_input_tokens_seen", "full_determinism"),
     ),
 }
 """Subject -> names of the flags that have a default or a meaning of ours."""

@@ -131,6 +131,7 @@ class RRWebTrainingArguments(TrainingArguments):  # type: ignore[misc]
         False,
         "Bit-identical runs on a GPU too, by slower kernels of a fixed order. On a CPU runs are "
         "bit-identical without it.",
+        "true or false",
     )
 
     def __post_init__(self) -> None:
