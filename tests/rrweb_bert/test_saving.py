@@ -1,6 +1,7 @@
 import json
 import os
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -193,3 +194,55 @@ def test_a_failure_in_the_background_stops_the_run_at_the_next_step(
     with pytest.raises(CheckpointError, match="Input/output error"):
         trainer.train()
     assert trainer.state.global_step == 3
+
+
+@pytest.mark.parametrize("strategy", ["every_save", "checkpoint", "all_checkpoints"])
+def test_what_is_pushed_to_the_hub_is_sealed(make_trainer, tmp_path, monkeypatch, strategy):
+    """The stock push runs, up to the upload; it copies the weights and names the folder."""
+    from transformers import Trainer
+    from transformers import trainer as stock
+
+    uploads = []
+
+    class Hub:
+        def upload_folder(self, **upload):
+            folder = upload["folder_path"]
+            uploads.append((folder, upload.get("path_in_repo"), upload.get("ignore_patterns")))
+            if "path_in_repo" in upload:
+                assert problem_of(Path(folder)) is None
+
+    def init_hf_repo(trainer, *_, **__):
+        trainer.hub_model_id, trainer.push_in_progress = "someone/model", None
+
+    monkeypatch.setattr(stock, "hf_api", Hub)
+    monkeypatch.setattr(stock, "PushInProgress", lambda jobs: None)
+    monkeypatch.setattr(Trainer, "init_hf_repo", init_hf_repo)
+    make_trainer(tmp_path, push_to_hub=True, hub_strategy=strategy, **SETTINGS).train()
+    checkpoints = [f"{tmp_path}/checkpoint-{step}" for step in (4, 8, 12)]
+    assert [folder for folder, _, _ in uploads].count(str(tmp_path)) == 3
+    in_repo = {
+        "every_save": [],
+        "checkpoint": ["last-checkpoint"] * 3,
+        "all_checkpoints": ["checkpoint-4", "checkpoint-8", "checkpoint-12"],
+    }[strategy]
+    pushed = [(folder, name) for folder, name, _ in uploads if name is not None]
+    assert pushed == list(zip(checkpoints, in_repo, strict=False))[: len(in_repo)]
+    assert all("_*" in ignored for _, name, ignored in uploads if name is None)
+
+
+def test_full_determinism_changes_nothing_on_a_cpu(make_trainer, tmp_path, weights_of, monkeypatch):
+    for name in ("CUBLAS_WORKSPACE_CONFIG", "CUDA_LAUNCH_BLOCKING", "FLASH_ATTENTION_DETERMINISTIC",
+                 "ASCEND_LAUNCH_BLOCKING", "HCCL_DETERMINISTIC"):  # fmt: skip
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    plain = make_trainer(tmp_path / "plain", **SETTINGS)
+    plain.train()
+    try:
+        fixed = make_trainer(tmp_path / "fixed", full_determinism=True, **SETTINGS)
+        assert torch.are_deterministic_algorithms_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+        fixed.train()
+    finally:
+        torch.use_deterministic_algorithms(False)
+        torch.utils.deterministic.fill_uninitialized_memory = True
+    assert torch.equal(weights_of(fixed.model), weights_of(plain.model))
