@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from rrweb_bert import disk_space, saving
 from rrweb_bert.checkpoints import problem_of
@@ -13,6 +14,21 @@ from rrweb_bert.saving import CheckpointSaver
 from rrweb_bert.sealing import read_seal
 
 SETTINGS = {"eval_strategy": "no", "load_best_model_at_end": False, "save_steps": 4}
+
+
+@pytest.fixture(scope="module")
+def keep():
+    return {}
+
+
+@pytest.fixture
+def whole_weights(keep, make_trainer, tmp_path_factory, weights_of):
+    """Weights of the undisturbed run, made once."""
+    if not keep:
+        trainer = make_trainer(tmp_path_factory.mktemp("whole"), **SETTINGS)
+        trainer.train()
+        keep["weights"] = weights_of(trainer.model)
+    return keep["weights"]
 
 
 def names(folder):
@@ -122,10 +138,8 @@ def test_room_for_fewer_checkpoints_than_are_kept_is_noted(
 
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "seal.json"])
 def test_a_disk_that_fills_up_between_check_and_write_leaves_the_one_before(
-    make_trainer, tmp_path, monkeypatch, name, weights_of
+    make_trainer, tmp_path, monkeypatch, name, weights_of, whole_weights
 ):
-    whole = make_trainer(tmp_path / "whole", **SETTINGS)
-    whole.train()
     trainer = make_trainer(tmp_path / "run", **SETTINGS)
 
     def full(path, *_, **__):
@@ -158,7 +172,21 @@ def test_a_disk_that_fills_up_between_check_and_write_leaves_the_one_before(
     assert not (tmp_path / "run" / "checkpoint-8").exists()
     resumed = make_trainer(tmp_path / "run", start_step=4, checkpoint=checkpoint, **SETTINGS)
     resumed.train(resume_from_checkpoint=str(checkpoint))
-    assert torch.equal(weights_of(resumed.model), weights_of(whole.model))
+    assert torch.equal(weights_of(resumed.model), whole_weights)
+
+
+def test_a_disk_that_is_full_when_the_results_are_written_is_told(
+    make_trainer, tmp_path, monkeypatch
+):
+    trainer = make_trainer(tmp_path, **SETTINGS)
+
+    def full(*_, **__):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(trainer.model, "save_pretrained", full)
+    monkeypatch.setattr(saving, "free_bytes", lambda folder: 0)
+    with pytest.raises(CheckpointError, match="no room for the model in"):
+        trainer.save_model()
 
 
 def test_another_failure_to_write_is_told_with_its_cause(tmp_path):
@@ -166,7 +194,7 @@ def test_another_failure_to_write_is_told_with_its_cause(tmp_path):
     saver.begin(3, 10)
     with (
         pytest.raises(CheckpointError, match=r"checkpoint-3 could not be written.*odd"),
-        saver.writing(3, 10),
+        saver.writing("checkpoint-3", 10),
     ):
         raise RuntimeError("odd")
     assert names(tmp_path) == []
@@ -230,13 +258,13 @@ def test_what_is_pushed_to_the_hub_is_sealed(make_trainer, tmp_path, monkeypatch
     assert all("_*" in ignored for _, name, ignored in uploads if name is None)
 
 
-def test_full_determinism_changes_nothing_on_a_cpu(make_trainer, tmp_path, weights_of, monkeypatch):
+def test_full_determinism_changes_nothing_on_a_cpu(
+    make_trainer, tmp_path, weights_of, monkeypatch, whole_weights
+):
     for name in ("CUBLAS_WORKSPACE_CONFIG", "CUDA_LAUNCH_BLOCKING", "FLASH_ATTENTION_DETERMINISTIC",
                  "ASCEND_LAUNCH_BLOCKING", "HCCL_DETERMINISTIC"):  # fmt: skip
         monkeypatch.setenv(name, "")
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
-    plain = make_trainer(tmp_path / "plain", **SETTINGS)
-    plain.train()
     try:
         fixed = make_trainer(tmp_path / "fixed", full_determinism=True, **SETTINGS)
         assert torch.are_deterministic_algorithms_enabled()
@@ -245,4 +273,4 @@ def test_full_determinism_changes_nothing_on_a_cpu(make_trainer, tmp_path, weigh
     finally:
         torch.use_deterministic_algorithms(False)
         torch.utils.deterministic.fill_uninitialized_memory = True
-    assert torch.equal(weights_of(fixed.model), weights_of(plain.model))
+    assert torch.equal(weights_of(fixed.model), whole_weights)
