@@ -54,7 +54,14 @@ ON_GPU = [
     *("--save_steps", "10", "--samples_per_epoch", "640", "--warmup", "5"),
     *("--full_determinism", "true"),
 ]
-SPEEDS = ("tokens_per_second", "data_wait_share", "gpu_memory_peak_gib", "runtime", "per_second")
+SPEEDS = (
+    "mfu",
+    "tokens_per_second",
+    "data_wait_share",
+    "gpu_memory_peak_gib",
+    "runtime",
+    "per_second",
+)
 READY = re.compile(r"^training [\d,]+ parameters")
 
 

@@ -14,7 +14,7 @@ from rrweb_bert.history import TrainingHistory
 from rrweb_bert.signals import StopRequest, TrainingInterrupted, shield_worker
 
 ROOT = Path(__file__).parents[2]
-TIMED = ("tokens_per_second", "data_wait_share", "runtime", "per_second")
+TIMED = ("mfu", "tokens_per_second", "data_wait_share", "runtime", "per_second")
 
 
 class Signal(TrainerCallback):
