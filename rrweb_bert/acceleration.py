@@ -12,6 +12,7 @@ All three compute the same function and write the same checkpoints.
 from __future__ import annotations
 
 import importlib.util
+import os
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -27,7 +28,7 @@ from torch.nn.attention import SDPBackend
 from .fused_encoder import is_supported
 from .modeling_rrweb_bert import RRWebBertForMaskedLM, kernel_order
 
-__all__ = ["Acceleration", "accelerate", "choose_layers"]
+__all__ = ["Acceleration", "accelerate", "choose_layers", "fix_order_of_sums"]
 
 Layers = Literal["fused", "compiled", "eager"]
 CompileMode = Literal["auto", "on", "off"]
@@ -128,6 +129,21 @@ def accelerate(
     if is_cuda:
         attention = _attention_kernel(model, device, precision, window_tokens)
     return Acceleration(layers=layers, reason=reason, attention=attention, precision=precision)
+
+
+def fix_order_of_sums() -> None:
+    """Let torch take only kernels that add in a fixed order: `--full_determinism`.
+
+    Call it before `accelerate`, which names the attention kernel. On a Hopper GPU that becomes
+    FlashAttention-2, since the backward of cuDNN's adds in the order in which its blocks finish.
+    """
+    # cuBLAS reads it when it starts; without it torch refuses matrix products.
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    # Every tensor is written before it is read; filling it first would only take time.
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 - untyped
 
 
 def _attention_kernel(

@@ -43,8 +43,8 @@ HELP_GROUPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "rarely changed": (
         *("dataloader_num_workers", "logging_nan_inf_filter", "remove_unused_columns"),
-        *("ignore_data_skip", "include_num_input_tokens_seen", "loader_timeout"),
-        *("ddp_find_unused_parameters", "ddp_broadcast_buffers"),
+        *("ignore_data_skip", "include_num_input_tokens_seen", "full_determinism"),
+        *("loader_timeout", "ddp_find_unused_parameters", "ddp_broadcast_buffers"),
     ),
 }
 """Subject -> names of the flags that have a default or a meaning of ours."""

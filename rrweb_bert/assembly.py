@@ -23,7 +23,7 @@ from data_prep.streaming import evaluation_stream, window_stream
 from data_prep.windows import WindowPlan
 from rrweb_tokenizer import RRWebTokenizer
 
-from .acceleration import accelerate
+from .acceleration import accelerate, fix_order_of_sums
 from .arguments import Arguments, UsageError
 from .callbacks import say
 from .checkpoints import FoundCheckpoint
@@ -208,6 +208,8 @@ def build_model(arguments: Arguments, vocab_size: int) -> RRWebBertForMaskedLM:
     """
     options, window_tokens = arguments.model, arguments.data.window_tokens
     set_seed(arguments.training.seed)
+    if arguments.training.full_determinism:
+        fix_order_of_sums()
     if options.model_name_or_path is None:
         config = model_config(
             "base" if options.model_size == "auto" else options.model_size,

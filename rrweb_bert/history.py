@@ -43,7 +43,7 @@ class TrainingHistory:
         log = json.loads((checkpoint / "trainer_state.json").read_text())["log_history"]
         for row in log:
             if "loss" in row or "eval_loss" in row:
-                history._add({"step": row["step"], **row})
+                history._add(row)
         return history
 
     @classmethod
@@ -72,4 +72,5 @@ class TrainingHistory:
         rows = self.evaluation if "eval_loss" in row else self.train
         while rows and rows[-1]["step"] >= row["step"]:
             rows.pop()
-        rows.append(dict(row))
+        # In one order, so that an interrupted run writes the same file as a whole one.
+        rows.append({"step": row["step"], **{name: row[name] for name in sorted(row)}})

@@ -4,6 +4,7 @@
 |---|---|---|
 | `train` | signals; returns when all is sealed | `tests/crash` |
 | `_save_checkpoint` | stock writes into the folder that a resume reads | `test_saving.py`, `tests/crash` |
+| `_save` | a full disk at the very end is told as clearly | `test_saving.py` |
 | `_maybe_log_save_evaluate` | a stop comes after the save, and may cut an evaluation | `test_stopping.py` |
 | `_load_best_model` | stock loads damaged weights in silence | `test_damage.py` |
 | `evaluate` | its loader draws from the random state that dropout uses | `test_stopping.py` |
@@ -98,7 +99,7 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]
         if self.args.should_save:
             folder = self.saver.begin(step, needed)
         self.accelerator.wait_for_everyone()
-        with self.saver.writing(step, needed):
+        with self.saver.writing(f"checkpoint-{step}", needed):
             last_writes = self._fill(folder, step)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
@@ -116,6 +117,14 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]
             self.saver.wait()
         if self.args.push_to_hub:
             self._push_from_checkpoint(str(self.saver.output_dir / f"checkpoint-{step}"))
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Stock; a full disk is told when the results are written, as it is for checkpoints."""
+        if output_dir not in (None, self.args.output_dir):
+            super()._save(output_dir, state_dict)
+            return
+        with self.saver.writing("the model", self.needed_bytes()):
+            super()._save(output_dir, state_dict)
 
     def _fill(self, folder: Path, step: int) -> list[tuple[str, Write]]:
         """Write a checkpoint, but for the files whose names and functions are returned."""

@@ -86,15 +86,19 @@ class CheckpointSaver:
         return partial
 
     @contextmanager
-    def writing(self, step: int, needed: int) -> Iterator[None]:
-        """Turn a failure to write in here into a `CheckpointError`, and free the room it took."""
+    def writing(self, name: str, needed: int) -> Iterator[None]:
+        """Turn a failure to write in here into a `CheckpointError`, and free the room it took.
+
+        Args:
+            name: of what is written, `checkpoint-<step>` or another.
+            needed: bytes that it takes.
+        """
         # torch and safetensors report a full disk as errors of their own.
         try:
             yield
         except (OSError, RuntimeError, SafetensorError) as error:
             free = free_bytes(self.output_dir)
-            shutil.rmtree(partial_of(self.output_dir, step), ignore_errors=True)
-            name = f"checkpoint-{step}"
+            shutil.rmtree(self.output_dir / f"_{name}.partial", ignore_errors=True)
             if free < needed:
                 message = no_room_message(self.output_dir, name, needed=needed, free=free)
                 raise CheckpointError(f"{message} ({error})") from error
@@ -128,7 +132,7 @@ class CheckpointSaver:
         def job() -> None:
             name = f"checkpoint-{step}"
             partial = partial_of(self.output_dir, step)
-            with self.writing(step, needed):
+            with self.writing(name, needed):
                 for file_name, write in last_writes:
                     write(partial / file_name)
                 seal = seal_folder(partial, step=step)

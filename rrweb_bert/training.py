@@ -36,6 +36,7 @@ from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 
 from data_prep.shard_watch import ShardWatch
 
+from .acceleration import fix_order_of_sums
 from .arguments import RRWebTrainingArguments
 from .callbacks import LogLines, PaceMeter, ProgressBar, RunCallback, gpu_memory_peak_gib, say
 from .clipping import ClippingOptimizer, is_clippable
@@ -102,6 +103,8 @@ class RRWebTrainer(ResumableTrainer):
             data_collator=data_collator,
             **kwargs,
         )
+        if args.full_determinism:
+            fix_order_of_sums()  # again: Trainer has just chosen smaller workspaces for cuBLAS
         self.eval_collator = eval_collator
         self.history = history
         self.pace = PaceMeter()

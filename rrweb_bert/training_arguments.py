@@ -133,8 +133,9 @@ class RRWebTrainingArguments(TrainingArguments):  # type: ignore[misc]
     )
     resume: str = option(
         "auto",
-        "auto continues the run in --output_dir if there is one; never refuses to; a checkpoint "
-        "folder continues from that one.",
+        "auto continues the run in --output_dir from its newest whole checkpoint, if there is one; "
+        "never refuses a folder that holds checkpoints; a checkpoint folder continues from that "
+        "one.",
         "auto, never or folder",
     )
     resume_from_checkpoint: str | None = option(
@@ -142,6 +143,12 @@ class RRWebTrainingArguments(TrainingArguments):  # type: ignore[misc]
         "The same as --resume, by its name in transformers: a folder, or True for auto. Give one "
         "of the two.",
         "folder or True",
+    )
+    full_determinism: bool = option(
+        False,
+        "Bit-identical runs on a GPU too, by slower kernels of a fixed order. On a CPU runs are "
+        "bit-identical without it.",
+        "true or false",
     )
 
     def __post_init__(self) -> None:

@@ -1,3 +1,4 @@
+import errno
 import json
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ from safetensors.torch import load_file
 from synthetic import write_recordings
 
 import train_mlm
+from rrweb_bert.disk_space import CheckpointError
+from rrweb_bert.signals import TrainingInterrupted
 
 ROOT = Path(__file__).parents[1]
 
@@ -119,6 +122,43 @@ def test_run_killed_before_its_results_were_written_writes_them(command, tmp_pat
     (output / "model.safetensors").unlink()
     assert train_mlm.main(command()) == 0
     assert (output / "model.safetensors").read_bytes() == expected
+
+
+def test_refused_steps_are_told_as_the_epochs_that_were_given(command, capsys):
+    by_steps = command("--num_train_epochs", "0.5")
+    place = by_steps.index("--max_steps")
+    by_epochs = [*by_steps[:place], *by_steps[place + 2 :]]
+    assert train_mlm.main(by_epochs) == 0
+    assert train_mlm.main(command()) == 2
+    expected = "max_steps was --num_train_epochs 0.5 (6 steps of 4 windows), is --max_steps 12"
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (TrainingInterrupted("stopped by SIGTERM after step 3"), 0, "stopped by SIGTERM"),
+        (CheckpointError("no room for checkpoint-3"), 1, "error: no room for checkpoint-3"),
+        (OSError(errno.ENOSPC, "No space", "/run/a.json"), 1, "error: the disk is full: /run/a"),
+        (KeyboardInterrupt(), 130, "stopped before training began"),
+    ],
+)
+def test_the_status_says_how_it_ended(monkeypatch, capsys, command, error, status, message):
+    def fail(arguments):
+        raise error
+
+    monkeypatch.setattr(train_mlm, "train", fail)
+    assert train_mlm.main(command()) == status
+    assert message in "".join(capsys.readouterr())
+
+
+def test_other_errors_of_the_system_are_not_hidden(monkeypatch, command):
+    def fail(arguments):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(train_mlm, "train", fail)
+    with pytest.raises(OSError, match="broken"):
+        train_mlm.main(command())
 
 
 def test_output_folder_of_another_run_is_refused_with_the_difference(command, capsys):

@@ -79,7 +79,7 @@ class _StopAt(TrainerCallback):
 def make_trainer(corpus_dir, tokenizer):
     """A function that makes a trainer of the same small run; keywords change its arguments."""
 
-    def make(output_dir, *, start_step=0, checkpoint=None, stop_at=None, **changes):
+    def make(output_dir, *, start_step=0, checkpoint=None, stop_at=None, history=None, **changes):
         defaults = {
             "output_dir": str(output_dir),
             "per_device_train_batch_size": BATCH,
@@ -121,7 +121,7 @@ def make_trainer(corpus_dir, tokenizer):
             ),
             data_collator=RRWebDataCollator(tokenizer, mask_seed=args.seed),
             eval_collator=RRWebDataCollator(tokenizer, mask_seed=EVALUATION_MASK_SEED),
-            history=TrainingHistory.load(output_dir, until_step=start_step),
+            history=history or TrainingHistory.load(output_dir, until_step=start_step),
             samples_per_epoch=24,
             checkpoint=checkpoint,
             processing_class=tokenizer,

@@ -1,0 +1,126 @@
+import shutil
+
+import pytest
+from filelock import FileLock
+
+from rrweb_bert import resuming
+from rrweb_bert.arguments import UsageError
+from rrweb_bert.resuming import check_folder, find_start, held
+from rrweb_bert.run_record import RunRecord
+from rrweb_bert.sealing import seal_folder
+
+RECORD = RunRecord(identity={"seed": 1, "learning_rate": 5e-5})
+OTHER = RunRecord(identity={"seed": 2, "learning_rate": 5e-5})
+
+
+def make(output_dir, step, record=RECORD):
+    folder = output_dir / f"checkpoint-{step}"
+    folder.mkdir(parents=True)
+    for name in ("config.json", "scheduler.pt"):
+        (folder / name).write_text(name)
+    (folder / "trainer_state.json").write_text('{"best_model_checkpoint": null}')
+    if record is not None:
+        record.save(folder)
+    seal_folder(folder, step=step)
+    return folder
+
+
+def start_of(output_dir, resume="auto", record=RECORD):
+    check_folder(output_dir, record, resume)
+    return find_start(output_dir, record, resume, needs_best=True)
+
+
+def test_auto_takes_the_newest_and_a_fresh_folder_is_the_beginning(tmp_path):
+    assert start_of(tmp_path) is None
+    make(tmp_path, 3)
+    newest = make(tmp_path, 12)
+    assert start_of(tmp_path) == (newest, 12)
+
+
+def test_a_damaged_one_is_said_to_be_passed_over(tmp_path, capsys):
+    make(tmp_path, 3)
+    (make(tmp_path, 12) / "scheduler.pt").unlink()
+    assert start_of(tmp_path).step == 3
+    output = capsys.readouterr().out
+    assert "note: " in output
+    assert "checkpoint-12 is passed over: scheduler.pt is missing" in output
+    assert "continuing after step 3" in output
+
+
+def test_never_refuses_checkpoints_and_takes_a_folder_without(tmp_path):
+    assert start_of(tmp_path, "never") is None
+    make(tmp_path, 3)
+    with pytest.raises(UsageError, match=r"--resume never, but .* holds checkpoint-3"):
+        start_of(tmp_path, "never")
+
+
+def test_a_checkpoint_may_lie_anywhere_and_have_any_name(tmp_path):
+    elsewhere = tmp_path / "disk" / "last-checkpoint"
+    shutil.copytree(make(tmp_path / "old", 7), elsewhere)
+    assert start_of(tmp_path / "new", str(elsewhere)) == (elsewhere, 7)
+
+
+def test_a_checkpoint_of_another_run_is_refused_wherever_it_lies(tmp_path):
+    make(tmp_path, 3, OTHER)
+    with pytest.raises(UsageError, match="seed was 2, is 1"):
+        start_of(tmp_path)
+    with pytest.raises(UsageError, match="seed was 2, is 1"):
+        start_of(tmp_path / "new", str(tmp_path / "checkpoint-3"))
+
+
+def test_a_checkpoint_copied_into_the_folder_of_another_run_is_refused(tmp_path):
+    RECORD.save(tmp_path)
+    make(tmp_path, 3)
+    make(tmp_path, 9, OTHER)
+    with pytest.raises(UsageError, match="checkpoint-9 holds another run"):
+        start_of(tmp_path)
+
+
+def test_a_checkpoint_without_a_record_is_refused(tmp_path):
+    make(tmp_path, 3, None)
+    with pytest.raises(UsageError, match=r"has no run\.json"):
+        start_of(tmp_path)
+
+
+def test_a_lost_record_of_the_folder_is_no_loss(tmp_path):
+    RECORD.save(tmp_path)
+    newest = make(tmp_path, 3)
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(UsageError, match="Remove it: each checkpoint carries a copy"):
+        start_of(tmp_path)
+    (tmp_path / "run.json").unlink()
+    assert start_of(tmp_path) == (newest, 3)
+
+
+@pytest.mark.parametrize("name", ["none", "checkpoint-3"])
+def test_a_named_checkpoint_that_is_not_good_is_refused(tmp_path, name):
+    (make(tmp_path, 3) / "scheduler.pt").write_text("x")
+    with pytest.raises(UsageError, match=r"--resume .*(no such folder|scheduler\.pt is damaged)"):
+        start_of(tmp_path, str(tmp_path / name))
+
+
+def test_checkpoints_of_before_there_were_seals_are_refused_with_the_remedy(tmp_path):
+    (make(tmp_path, 3) / "seal.json").unlink()
+    with pytest.raises(UsageError, match=r"(?s)did not seal.*--model_name_or_path CHECKPOINT"):
+        start_of(tmp_path)
+
+
+def test_a_folder_is_held_by_one_process_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(resuming, "_PATIENCE_S", 0.1)
+    with (
+        FileLock(tmp_path / "_run.lock"),
+        pytest.raises(UsageError, match="another process"),
+        held(tmp_path),
+    ):
+        pytest.fail("two at a time")
+    with held(tmp_path / "new"):
+        assert (tmp_path / "new").is_dir()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(UsageError, match="cannot be written: Not a directory"),
+        held(tmp_path / "file" / "run"),
+    ):
+        pytest.fail("no such folder")

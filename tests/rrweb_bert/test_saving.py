@@ -1,0 +1,276 @@
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import SafetensorError
+
+from rrweb_bert import disk_space, saving
+from rrweb_bert.checkpoints import problem_of
+from rrweb_bert.disk_space import CheckpointError, estimate_bytes, free_bytes
+from rrweb_bert.saving import CheckpointSaver
+from rrweb_bert.sealing import read_seal
+
+SETTINGS = {"eval_strategy": "no", "load_best_model_at_end": False, "save_steps": 4}
+
+
+@pytest.fixture(scope="module")
+def keep():
+    return {}
+
+
+@pytest.fixture
+def whole_weights(keep, make_trainer, tmp_path_factory, weights_of):
+    """Weights of the undisturbed run, made once."""
+    if not keep:
+        trainer = make_trainer(tmp_path_factory.mktemp("whole"), **SETTINGS)
+        trainer.train()
+        keep["weights"] = weights_of(trainer.model)
+    return keep["weights"]
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_checkpoints_are_sealed_and_nothing_else_is_left(make_trainer, tmp_path):
+    make_trainer(tmp_path, save_steps=2, eval_steps=2, save_total_limit=2).train()
+    kept = [path for path in tmp_path.iterdir() if path.is_dir()]
+    assert 2 <= len(kept) <= 3
+    assert all(problem_of(path) is None for path in kept)
+    assert not list(tmp_path.glob("_*"))
+    overview = json.loads((tmp_path / "checkpoints.json").read_text())
+    assert overview["last"] == "checkpoint-12"
+    assert {overview["last"], overview["best"]} <= {path.name for path in kept}
+
+
+def test_training_goes_on_while_a_checkpoint_is_sealed(make_trainer, tmp_path, monkeypatch):
+    go_on = threading.Event()
+    stock = saving.seal_folder
+
+    def slow(folder, *, step):
+        assert go_on.wait(60)
+        return stock(folder, step=step)
+
+    monkeypatch.setattr(saving, "seal_folder", slow)
+    trainer = make_trainer(tmp_path, **SETTINGS)
+    seen = []
+
+    class Watch(type(trainer.callback_handler.callbacks[0])):
+        def on_step_end(self, args, state, control, **kwargs):
+            if state.global_step == 7:
+                seen.extend(names(tmp_path))
+                go_on.set()
+
+    trainer.add_callback(Watch())
+    trainer.train()
+    assert "_checkpoint-4.partial" in seen
+    assert "checkpoint-4" not in seen
+    assert problem_of(tmp_path / "checkpoint-4") is None
+
+
+def test_older_checkpoints_go_only_after_the_new_one_is_sealed(tmp_path, monkeypatch):
+    saver = CheckpointSaver(tmp_path, limit=1)
+    listed = []
+    stock = saving.seal_folder
+
+    def watched(folder, *, step):
+        listed.append(names(tmp_path))
+        return stock(folder, step=step)
+
+    monkeypatch.setattr(saving, "seal_folder", watched)
+    for step in (1, 2):
+        (saver.begin(step, 10) / "a").write_text(str(step))
+        saver.finish(step, 10, last_writes=[], best=None, metric=None, started=0.0)
+    saver.wait()
+    assert "checkpoint-1" in listed[1]
+    assert names(tmp_path) == ["checkpoint-2", "checkpoints.json"]
+
+
+def test_a_tracker_that_reads_checkpoints_finds_them_sealed(make_trainer, tmp_path):
+    trainer = make_trainer(tmp_path, **SETTINGS)
+    problems = []
+
+    class Reader(type(trainer.callback_handler.callbacks[0])):
+        def on_save(self, args, state, control, **kwargs):
+            problems.append(problem_of(tmp_path / f"checkpoint-{state.global_step}"))
+
+    trainer.add_callback(Reader())
+    trainer.train()
+    assert problems == [None, None, None]
+
+
+def test_the_estimate_is_close_to_what_is_written(make_trainer, tmp_path):
+    trainer = make_trainer(tmp_path, **SETTINGS)
+    trainer.train()
+    written = read_seal(tmp_path / "checkpoint-12").num_bytes
+    for optimizer in (None, trainer.optimizer.optimizer):
+        estimate = estimate_bytes(trainer.model, optimizer)
+        assert written < estimate < written + (9 << 20)
+    assert estimate_bytes(trainer.model, None, last_bytes=10**9) == 1_020_000_000
+
+
+def test_free_bytes_of_a_folder_to_come_are_those_of_its_parent(tmp_path):
+    assert free_bytes(tmp_path / "a" / "b") == pytest.approx(free_bytes(tmp_path), rel=0.1)
+
+
+def test_too_little_room_is_said_before_training_begins(make_trainer, tmp_path, monkeypatch):
+    monkeypatch.setattr(disk_space, "free_bytes", lambda folder: 5_000_000)
+    trainer = make_trainer(tmp_path, **SETTINGS)
+    with pytest.raises(CheckpointError) as refusal:
+        trainer.train()
+    assert trainer.state.global_step == 0
+    message = str(refusal.value)
+    assert str(tmp_path) in message
+    assert "5.0 MB are free" in message
+    assert "Make room and run the same command again" in message
+
+
+def test_room_for_fewer_checkpoints_than_are_kept_is_noted(
+    make_trainer, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(saving, "free_bytes", lambda folder: 30_000_000)
+    make_trainer(tmp_path, save_total_limit=3, **SETTINGS).train()
+    assert "note: 4 more checkpoints of about 0.01 GB are to lie in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "seal.json"])
+def test_a_disk_that_fills_up_between_check_and_write_leaves_the_one_before(
+    make_trainer, tmp_path, monkeypatch, name, weights_of, whole_weights
+):
+    trainer = make_trainer(tmp_path / "run", **SETTINGS)
+
+    def full(path, *_, **__):
+        (path if path.is_dir() else path.parent).joinpath("part").write_bytes(b"x")
+        raise OSError(28, os.strerror(28), str(path))
+
+    class FillAt(type(trainer.callback_handler.callbacks[0])):
+        def on_step_end(self, args, state, control, **kwargs):
+            if state.global_step != 8:
+                return
+            monkeypatch.setattr(saving, "free_bytes", lambda folder: 0)
+            if name == "model.safetensors":
+                monkeypatch.setattr(trainer, "save_model", lambda f, **_: full(tmp_path / "run"))
+            elif name == "optimizer.pt":
+                stock = torch.save
+                save = {True: lambda _, path: full(path), False: stock}
+                monkeypatch.setattr(torch, "save", lambda s, p: save[str(p).endswith(name)](s, p))
+            else:
+                monkeypatch.setattr(saving, "seal_folder", full)
+
+    trainer.add_callback(FillAt())
+    with pytest.raises(CheckpointError, match=r"no room for checkpoint-8 in .*/run") as stop:
+        trainer.train()
+    assert "No space left on device" in str(stop.value)
+    monkeypatch.undo()
+    (tmp_path / "run" / "part").unlink(missing_ok=True)
+    checkpoint = tmp_path / "run" / "checkpoint-4"
+    assert problem_of(checkpoint) is None
+    assert not list((tmp_path / "run").glob("_*"))
+    assert not (tmp_path / "run" / "checkpoint-8").exists()
+    resumed = make_trainer(tmp_path / "run", start_step=4, checkpoint=checkpoint, **SETTINGS)
+    resumed.train(resume_from_checkpoint=str(checkpoint))
+    assert torch.equal(weights_of(resumed.model), whole_weights)
+
+
+def test_a_disk_that_is_full_when_the_results_are_written_is_told(
+    make_trainer, tmp_path, monkeypatch
+):
+    trainer = make_trainer(tmp_path, **SETTINGS)
+
+    def full(*_, **__):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(trainer.model, "save_pretrained", full)
+    monkeypatch.setattr(saving, "free_bytes", lambda folder: 0)
+    with pytest.raises(CheckpointError, match="no room for the model in"):
+        trainer.save_model()
+
+
+def test_another_failure_to_write_is_told_with_its_cause(tmp_path):
+    saver = CheckpointSaver(tmp_path, limit=1)
+    saver.begin(3, 10)
+    with (
+        pytest.raises(CheckpointError, match=r"checkpoint-3 could not be written.*odd"),
+        saver.writing("checkpoint-3", 10),
+    ):
+        raise RuntimeError("odd")
+    assert names(tmp_path) == []
+
+
+def test_a_failure_in_the_background_stops_the_run_at_the_next_step(
+    make_trainer, tmp_path, monkeypatch
+):
+    failed = threading.Event()
+
+    def broken(folder, *, step):
+        failed.set()
+        raise OSError(5, os.strerror(5))
+
+    monkeypatch.setattr(saving, "seal_folder", broken)
+    trainer = make_trainer(tmp_path, **{**SETTINGS, "save_steps": 2})
+
+    class Wait(type(trainer.callback_handler.callbacks[0])):
+        def on_step_begin(self, args, state, control, **kwargs):
+            if state.global_step == 2:
+                assert failed.wait(60)
+                trainer.saver._worker._pending[0].exception(timeout=60)
+
+    trainer.add_callback(Wait())
+    with pytest.raises(CheckpointError, match="Input/output error"):
+        trainer.train()
+    assert trainer.state.global_step == 3
+
+
+@pytest.mark.parametrize("strategy", ["every_save", "checkpoint", "all_checkpoints"])
+def test_what_is_pushed_to_the_hub_is_sealed(make_trainer, tmp_path, monkeypatch, strategy):
+    """The stock push runs, up to the upload; it copies the weights and names the folder."""
+    from transformers import Trainer
+    from transformers import trainer as stock
+
+    uploads = []
+
+    class Hub:
+        def upload_folder(self, **upload):
+            folder = upload["folder_path"]
+            uploads.append((folder, upload.get("path_in_repo"), upload.get("ignore_patterns")))
+            if "path_in_repo" in upload:
+                assert problem_of(Path(folder)) is None
+
+    def init_hf_repo(trainer, *_, **__):
+        trainer.hub_model_id, trainer.push_in_progress = "someone/model", None
+
+    monkeypatch.setattr(stock, "hf_api", Hub)
+    monkeypatch.setattr(stock, "PushInProgress", lambda jobs: None)
+    monkeypatch.setattr(Trainer, "init_hf_repo", init_hf_repo)
+    make_trainer(tmp_path, push_to_hub=True, hub_strategy=strategy, **SETTINGS).train()
+    checkpoints = [f"{tmp_path}/checkpoint-{step}" for step in (4, 8, 12)]
+    assert [folder for folder, _, _ in uploads].count(str(tmp_path)) == 3
+    in_repo = {
+        "every_save": [],
+        "checkpoint": ["last-checkpoint"] * 3,
+        "all_checkpoints": ["checkpoint-4", "checkpoint-8", "checkpoint-12"],
+    }[strategy]
+    pushed = [(folder, name) for folder, name, _ in uploads if name is not None]
+    assert pushed == list(zip(checkpoints, in_repo, strict=False))[: len(in_repo)]
+    assert all("_*" in ignored for _, name, ignored in uploads if name is None)
+
+
+def test_full_determinism_changes_nothing_on_a_cpu(
+    make_trainer, tmp_path, weights_of, monkeypatch, whole_weights
+):
+    for name in ("CUBLAS_WORKSPACE_CONFIG", "CUDA_LAUNCH_BLOCKING", "FLASH_ATTENTION_DETERMINISTIC",
+                 "ASCEND_LAUNCH_BLOCKING", "HCCL_DETERMINISTIC"):  # fmt: skip
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    try:
+        fixed = make_trainer(tmp_path / "fixed", full_determinism=True, **SETTINGS)
+        assert torch.are_deterministic_algorithms_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+        fixed.train()
+    finally:
+        torch.use_deterministic_algorithms(False)
+        torch.utils.deterministic.fill_uninitialized_memory = True
+    assert torch.equal(weights_of(fixed.model), whole_weights)
