@@ -12,7 +12,8 @@
 | `_issue_warnings_after_load` | warns of tied weights, which are not stored twice | `test_best_model_is_kept_and_loaded_at_the_end` |
 | `_save_checkpoint` | saves nothing after a bad loss | `test_a_loss_that_is_no_number_stops_the_run` |
 
-How checkpoints are saved, and a run resumed or stopped: `resumable.py`.
+How checkpoints are saved, and a run resumed or stopped: `resumable.py`; how it pushes:
+`hub_trainer.py`.
 """  # noqa: E501 - a table
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from .durable import write_atomically
 from .evaluation import perplexity, sum_losses
 from .guards import TrainingStoppedError
 from .history import TrainingHistory
+from .hub_trainer import HubTrainer
 from .loading import make_loader
 from .mfu import utilisation
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
@@ -53,7 +55,7 @@ MAX_RESTART_EPOCHS = 10.0
 METRICS_FILE = "metrics.json"
 
 
-class RRWebTrainer(ResumableTrainer):
+class RRWebTrainer(HubTrainer, ResumableTrainer):
     """Trains an `RRWebBertForMaskedLM` on a window stream, exactly resumable.
 
     Args:
