@@ -136,14 +136,13 @@ def push(
 def _cause_of(error: Exception) -> Exception:
     """What went wrong, which the Hub's client wraps into a RuntimeError while it uploads."""
     cause = error.__cause__
-    is_wrapped = isinstance(error, RuntimeError) and isinstance(cause, (HTTPError, ConnectionError))
-    return cause if is_wrapped else error  # type: ignore[return-value]  # by the line before
+    return cause if isinstance(error, RuntimeError) and isinstance(cause, Exception) else error
 
 
 def _is_passing(error: Exception) -> bool:
     if isinstance(error, HfHubHTTPError):
         return error.response.status_code in (408, 429) or error.response.status_code >= 500
-    return not isinstance(error, LocalTokenNotFoundError)
+    return isinstance(error, (HTTPError, ConnectionError))
 
 
 def _explained(error: Exception, name: str) -> HubError:
@@ -161,6 +160,8 @@ def _explained(error: Exception, name: str) -> HubError:
             return HubError(f"{name} is not there, or the token may not see it ({status})")
         said = error.server_message or str(error).splitlines()[0]
         return HubError(f"the Hub refuses {name} ({status}): {said}")
+    if not isinstance(error, (HTTPError, ConnectionError)):
+        return HubError(f"the upload to {name} failed: {type(error).__name__}: {error}")
     return HubError(
         f"{constants.ENDPOINT} cannot be reached ({error or type(error).__name__}). Run the same "
         "command again: what has arrived is not sent twice"

@@ -31,6 +31,7 @@ from .push_command import push_folder
 
 __all__ = ["HubTrainer", "check_push", "repository_of"]
 
+METRICS_FILE: Final = "metrics.json"
 _STAGING: Final = ".push-"
 
 
@@ -106,7 +107,8 @@ class HubTrainer(Trainer):  # type: ignore[misc]
         if is_busy and not self.args.hub_always_push:
             return
         checkpoint, output_dir = Path(checkpoint_folder), Path(self.args.output_dir or ".")
-        files = model_files(checkpoint)
+        # Its metrics are in the history, too, and the finished model has none of that name.
+        files = [file for file in model_files(checkpoint) if file.path_in_repo != METRICS_FILE]
         history = output_dir / HISTORY_FILE
         if history.is_file():
             files.append(PublishedFile(path_in_repo=HISTORY_FILE, path=history))

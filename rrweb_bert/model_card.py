@@ -182,8 +182,9 @@ def _results(best: dict[str, float]) -> str:
     if not best:
         return "It was not evaluated."
     lines = [
-        f"On the validation split, whose groups were not trained on, after step {best['step']:,}, "
-        "the best of the run. Loss in nats for each masked id; perplexity is its exponential.",
+        "On the validation split, whose groups were not trained on, after step "
+        f"{int(best['step']):,}, the best of the run. Loss in nats for each masked id; perplexity "
+        "is its exponential.",
         "",
         "| ids | loss | perplexity | what is in it |",
         "|---|---:|---:|---|",

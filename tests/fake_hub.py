@@ -11,8 +11,11 @@ import hashlib
 import json
 import re
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
+
+from huggingface_hub import constants
 
 TOKEN = "hf_" + "r" * 34
 OWNER = "someone"
@@ -259,3 +262,13 @@ def _commit_of(files):
     for path in sorted(files):
         digest.update(path.encode() + b"\0" + files[path] + b"\0")
     return digest.hexdigest()
+
+
+@contextmanager
+def running_hub(monkeypatch):
+    """A fake hub that this process, too, takes for the Hub, with a token that it knows."""
+    with FakeHub() as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield hub
