@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
 from .arguments import UsageError
+from .run_record import RECORD_FILE
 
 __all__ = [
     "CARD_FILE",
@@ -67,7 +68,8 @@ _CHECKPOINT: Final = (
     "scheduler.pt",
     "scaler.pt",
     "rng_state*.pth",
-    "seal.json",
+    "progress.json",
+    RECORD_FILE,
 )
 _TEXT_SUFFIXES: Final = (".json", ".md")
 
@@ -107,27 +109,45 @@ def model_files(folder: Path) -> list[PublishedFile]:
 
 
 def checkpoint_files(checkpoint: Path, folder_in_repo: str) -> list[PublishedFile]:
-    """The files from which training goes on: weights, optimizer, schedule, random states."""
+    """The files from which training goes on: weights, optimizer, schedule, random states.
+
+    Two of them name places, which are left out; so the seal of the checkpoint does not fit any
+    more, and `training_args.bin` is not there: what is pushed wants a seal of its own.
+    """
     files = [
         PublishedFile(path_in_repo=f"{folder_in_repo}/{name}", path=checkpoint / name)
         for name in _listed(checkpoint, _CHECKPOINT)
     ]
     return [
-        replace(file, content=_without_place(file)) if file.path.name == _STATE else file
+        replace(file, content=_WITHOUT_PLACES[file.path.name](file.path))
+        if file.path.name in _WITHOUT_PLACES
+        else file
         for file in files
     ]
 
 
-_STATE: Final = "trainer_state.json"
-
-
-def _without_place(state: PublishedFile) -> bytes | None:
+def _state_without_places(path: Path) -> bytes:
     """`trainer_state.json` with the best checkpoint's name in place of its path."""
-    content = json.loads(state.path.read_text())
+    content = json.loads(path.read_text())
     best = content.get("best_model_checkpoint")
-    if not best or best == Path(best).name:
-        return None
-    return json.dumps(content | {"best_model_checkpoint": Path(best).name}, indent=2).encode()
+    content["best_model_checkpoint"] = None if best is None else Path(best).name
+    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _record_without_places(path: Path) -> bytes:
+    """`run.json` with the name of a folder of weights, and without what the user typed."""
+    content = json.loads(path.read_text())
+    start = content["identity"].get("model_name_or_path")
+    if start is not None and Path(start).exists():
+        content["identity"]["model_name_or_path"] = Path(start).name
+    content["spoken"] = {}
+    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
+
+
+_WITHOUT_PLACES: Final[dict[str, Callable[[Path], bytes]]] = {
+    "trainer_state.json": _state_without_places,
+    RECORD_FILE: _record_without_places,
+}
 
 
 def _listed(folder: Path, patterns: Iterable[str]) -> list[str]:

@@ -14,6 +14,7 @@ from tempfile import mkdtemp
 from typing import Any, Final
 
 from transformers import Trainer
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import HubStrategy
 
 from .arguments import RRWebTrainingArguments, UsageError
@@ -28,11 +29,12 @@ from .hub_files import (
     model_files,
 )
 from .push_command import push_folder
+from .sealing import SEAL_FILE, seal_folder
 
 __all__ = ["HubTrainer", "check_push", "repository_of"]
 
 METRICS_FILE: Final = "metrics.json"
-_STAGING: Final = ".push-"
+_STAGING: Final = "_push-"
 
 
 def repository_of(args: RRWebTrainingArguments) -> Repository:
@@ -125,6 +127,7 @@ class HubTrainer(Trainer):  # type: ignore[misc]
     def _push_step(self, files: list[PublishedFile], staging: Path, step: int) -> None:
         try:
             check_tells_no_paths(files, Path(self.args.output_dir or "."))
+            files = files + _sealed(files, staging, step)
             message = f"Training in progress, step {step}"
             push(files, str(self.hub_model_id), repository_of(self.args), message=message)
         except (UsageError, OSError) as error:
@@ -137,3 +140,12 @@ class HubTrainer(Trainer):  # type: ignore[misc]
         pending, self._pending = getattr(self, "_pending", []), []
         for each in pending:
             each.result()
+
+
+def _sealed(files: list[PublishedFile], staging: Path, step: int) -> list[PublishedFile]:
+    """The seal of a checkpoint that is among the files, so that a run continues from it."""
+    folders = {Path(f.path_in_repo).parent for f in files if f.path.name == TRAINER_STATE_NAME}
+    for folder in folders:
+        seal_folder(staging / folder, step=step)
+    names = [(folder / SEAL_FILE).as_posix() for folder in folders]
+    return [PublishedFile(path_in_repo=name, path=staging / name) for name in names]

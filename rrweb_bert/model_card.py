@@ -80,7 +80,8 @@ def _template() -> Template:
 
 
 def _metadata(summary: TrainingSummary, title: str, licence: str) -> str:
-    metrics = {name: summary.best.get(f"eval_{name}") for name in ("loss", "perplexity")}
+    names = ("loss", "perplexity", "accuracy")
+    metrics = {name: summary.best.get(f"eval_{name}") for name in names}
     results = [
         EvalResult(
             task_type="fill-mask",
@@ -99,7 +100,7 @@ def _metadata(summary: TrainingSummary, title: str, licence: str) -> str:
         pipeline_tag="fill-mask",
         license=licence,
         tags=list(_TAGS),
-        metrics=["perplexity"],
+        metrics=["perplexity", "accuracy"],
         model_name=title if results else None,
         eval_results=results or None,
     )
@@ -190,6 +191,8 @@ def _results(best: dict[str, float]) -> str:
         "|---|---:|---:|---|",
         f"| **all** | **{best['eval_loss']:.4f}** | **{best['eval_perplexity']:,.2f}** | |",
     ]
+    if "eval_accuracy" in best:
+        lines[0] += f" The likeliest id is the true one at {best['eval_accuracy']:.1%} of them."
     for kind in KINDS:
         loss = best.get(f"eval_loss_{kind}")
         if loss is not None:

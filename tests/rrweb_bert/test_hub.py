@@ -12,6 +12,7 @@ from rrweb_bert import hub as hub_module
 from rrweb_bert.__main__ import main
 from rrweb_bert.hub_files import checkpoint_files, model_files
 from rrweb_bert.model_card import render_card
+from rrweb_bert.sealing import problem_of
 from rrweb_bert.training_summary import TrainingSummary, training_seconds
 
 PUBLISHED = {
@@ -290,17 +291,21 @@ def test_training_pushes_each_save_and_the_finished_model(hub, command, tmp_path
     assert files["model.safetensors"] == (output / "model.safetensors").read_bytes()
     assert f'SentenceTransformer("{REPO}")'.encode() in files["README.md"]
     assert TOKEN.encode() not in b"".join(files.values())
-    assert not list(output.glob(".push-*"))
+    assert not list(output.glob("_push-*"))
     # The same command again has only the push to do.
     assert train_mlm.main(command(output, *pushing)) == 0
 
 
-def test_a_checkpoint_is_pushed_only_when_asked_for_and_training_goes_on_from_it(
-    hub, command, tmp_path
-):
+def fetch(files, folder):
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+
+
+def test_the_last_checkpoint_is_pushed_when_asked_for(hub, command, tmp_path):
     pushing = ("--push_to_hub", "--hub_model_id", REPO, "--hub_strategy", "checkpoint")
-    output = tmp_path / "run"
-    assert train_mlm.main(command(output, *pushing, "--hub_always_push", "true")) == 0
+    arguments = command(tmp_path / "run", *pushing, "--hub_always_push", "true")
+    assert train_mlm.main([*arguments, "--max_steps", "4"]) == 0
     files = hub.files[REPO]["main"]
     checkpoint = {path for path in files if path.startswith("last-checkpoint/")}
     assert set(files) - checkpoint == PUBLISHED
@@ -308,12 +313,18 @@ def test_a_checkpoint_is_pushed_only_when_asked_for_and_training_goes_on_from_it
     assert not [path for path in files if path.endswith("training_args.bin")]
     for path in checkpoint:
         assert str(tmp_path).encode() not in files[path]
-    fetched = tmp_path / "fetched" / "last-checkpoint"
-    fetched.mkdir(parents=True)
-    for path in checkpoint:
-        (fetched.parent / path).write_bytes(files[path])
-    more = command(tmp_path / "on", "--resume", str(fetched), "--max_steps", "8")
-    assert train_mlm.main(more) == 0
+    fetch(files, tmp_path / "fetched")
+    assert problem_of(tmp_path / "fetched" / "last-checkpoint") is None
+
+
+def test_training_goes_on_exactly_from_a_pushed_checkpoint(hub, command, tmp_path):
+    pushing = ("--push_to_hub", "--hub_model_id", REPO, "--hub_strategy", "all_checkpoints")
+    assert train_mlm.main(command(tmp_path / "run", *pushing, "--hub_always_push", "true")) == 0
+    fetch(hub.files[REPO]["main"], tmp_path / "fetched")
+    checkpoint = tmp_path / "fetched" / "checkpoint-4"
+    assert train_mlm.main(command(tmp_path / "on", "--resume", str(checkpoint))) == 0
+    weights = [(tmp_path / run / "model.safetensors").read_bytes() for run in ("run", "on")]
+    assert weights[0] == weights[1]
 
 
 def test_with_strategy_end_there_is_one_push(hub, command, tmp_path):
@@ -354,9 +365,10 @@ def test_pushing_that_cannot_be_done_is_refused_before_any_work(
 def test_the_best_checkpoint_is_named_without_its_place(model_dir):
     checkpoint = next(model_dir.glob("checkpoint-*"))
     assert str(model_dir) in (checkpoint / "trainer_state.json").read_text()
-    files = {file.path_in_repo: file for file in checkpoint_files(checkpoint, "last-checkpoint")}
-    state = json.loads(files["last-checkpoint/trainer_state.json"].read())
+    files = {file.path.name: file for file in checkpoint_files(checkpoint, "last-checkpoint")}
+    state = json.loads(files["trainer_state.json"].read())
     assert state["best_model_checkpoint"].startswith("checkpoint-")
+    assert not [name for name, file in files.items() if str(model_dir).encode() in file.read()]
 
 
 @pytest.fixture(autouse=True)
