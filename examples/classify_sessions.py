@@ -243,6 +243,8 @@ def split_by_group(
         if num_test + sizes[group] / 2 < test_fraction * len(sessions):
             test_groups.add(group)
             num_test += sizes[group]
+    if not test_groups and len(groups) > 1:  # each is large: the first one drawn
+        test_groups = {groups[0]}
     rows = range(len(sessions))
     return (
         [row for row in rows if sessions[row].group not in test_groups],

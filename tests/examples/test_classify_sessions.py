@@ -109,6 +109,14 @@ def test_groups_are_never_split(example):
         assert len(test) == 20
 
 
+def test_of_two_large_groups_one_is_tested_on(example):
+    sessions = [
+        example.LabelledSession(path=Path(f"{n}"), label="a", group=f"g{n % 2}") for n in range(16)
+    ]
+    train, test = example.split_by_group(sessions, 0.25, 0)
+    assert len(train) == len(test) == 8
+
+
 def test_windows_of_a_session_are_drawn_for_training_and_averaged_in_evaluation(example):
     data = example.Windows(windows=[[[1], [2], [3]], [[4]]], labels=[0, 1])
     drawn = example.DrawnWindows(data, 2, seed=0)
