@@ -66,7 +66,8 @@ def open_repository(repository: Repository) -> str:
     """Make the repository and its branch where they are missing; return the full name.
 
     Raises:
-        HubError: the name is none, or the token may not.
+        HubError: the name is none, the token may not, or a private repository was asked for and a
+            public one is there.
     """
     api = HfApi()
     try:
@@ -74,6 +75,11 @@ def open_repository(repository: Repository) -> str:
             repository.name, token=repository.token, private=repository.is_private, exist_ok=True
         )
         name: str = url.repo_id
+        if repository.is_private and not api.model_info(name, token=repository.token).private:
+            raise HubError(
+                f"{name} exists and is public, so nothing was pushed. Make it private in its "
+                "settings on the Hub, give another name, or do not ask for a private one"
+            )
         if repository.revision is not None:
             api.create_branch(
                 name, branch=repository.revision, token=repository.token, exist_ok=True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .callbacks import say
 from .hub import HubError, Repository, open_repository, push
-from .hub_files import check_tells_no_paths, model_files
+from .hub_files import CARD_FILE, check_tells_no_paths, model_files
 from .model_card import card_for_hub
 
 __all__ = ["add_arguments", "push_folder", "run"]
@@ -73,6 +73,8 @@ def push_folder(
     card = card_for_hub(folder, name, licence=licence)
     if card is not None:
         files = [file for file in files if file.path_in_repo != card.path_in_repo] + [card]
+    elif all(file.path_in_repo != CARD_FILE for file in files):
+        say(f"note: {folder} has no {CARD_FILE}, so the model goes up without a card")
     try:
         url = push(files, name, repository, message=message)
     except HubError as error:

@@ -110,6 +110,24 @@ def test_push_makes_a_private_repository_and_a_branch(hub, model_dir):
     assert hub.files[REPO]["main"] == {}
 
 
+def test_what_was_to_be_private_is_not_pushed_to_a_public_repository(hub, model_dir, capsys):
+    hub.files[REPO] = {"main": {}}
+    assert main(["push", str(model_dir), REPO, "--private"]) == 2
+    assert f"{REPO} exists and is public" in error_of(capsys)
+    assert hub.files[REPO]["main"] == {}
+
+
+def test_a_checkpoint_is_pushed_without_a_card_and_without_its_training_state(
+    hub, model_dir, capsys
+):
+    checkpoint = next(model_dir.glob("checkpoint-*"))
+    assert main(["push", str(checkpoint), REPO]) == 0
+    assert "goes up without a card" in capsys.readouterr().out
+    files = hub.files[REPO]["main"]
+    assert "model.safetensors" in files
+    assert not {"optimizer.pt", "trainer_state.json", "run.json", "training_args.bin"} & set(files)
+
+
 def test_a_wrong_token_and_a_foreign_name_are_refused_in_one_line(
     hub, model_dir, monkeypatch, capsys
 ):

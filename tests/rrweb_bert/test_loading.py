@@ -121,15 +121,18 @@ def test_the_code_in_the_card_runs_as_it_stands(model_dir, tmp_path, monkeypatch
         assert main(["push", str(model_dir), REPO]) == 0
         card = ModelCard(hub.files[REPO]["main"]["README.md"].decode())
         blocks = re.findall(r"```python\n(.*?)```", str(card), flags=re.DOTALL)
-        assert len(blocks) == 4
+        assert len(blocks) == 5
         ours = [block for block in blocks if "sentence_transformers" not in block]
-        shown = "print(tuple(embedding.shape), len(guesses), classifier.config.num_labels)"
+        shown = (
+            "print(vectors.shape, tuple(embedding.shape), len(guesses), "
+            "classifier.config.num_labels)"
+        )
         script = tmp_path / "card.py"
         script.write_text("\n".join([*ours, shown]))
         environment = hub.environment(tmp_path / "home") | {"PYTHONPATH": str(ROOT)}
         run = python(script, cwd=tmp_path, **environment)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines()[-1] == "(32,) 5 2"
+    assert run.stdout.splitlines()[-1] == "(1, 32) (32,) 5 2"
 
 
 def test_sentence_transformers_takes_the_mean_over_a_window(model_dir):
