@@ -23,7 +23,11 @@ from rrweb_bert.callbacks import say
 from rrweb_bert.console import prepare_console
 from rrweb_bert.disk_space import CheckpointError
 from rrweb_bert.dry_run import dry_run
+from rrweb_bert.hub_trainer import check_push, repository_of
+from rrweb_bert.model_card import write_card
 from rrweb_bert.plots import plot_history
+from rrweb_bert.pooling_files import write_pooling_files
+from rrweb_bert.push_command import push_folder
 from rrweb_bert.resolved_arguments import write_arguments
 from rrweb_bert.resuming import check_folder, find_start, held
 from rrweb_bert.run_record import RunRecord
@@ -31,6 +35,7 @@ from rrweb_bert.sample_plan import announcement
 from rrweb_bert.signals import TrainingInterrupted
 from rrweb_bert.trackers import check_trackers
 from rrweb_bert.training import RRWebTrainer, TrainingStoppedError
+from rrweb_bert.training_summary import TrainingSummary, summarise
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,6 +80,7 @@ def train(arguments: Arguments) -> None:
     if arguments.run.dry_run:
         dry_run(arguments, plan)
         return
+    check_push(training)
     announce(arguments, plan)
 
     tokenizer = assembly.load_tokenizer(arguments)
@@ -86,7 +92,9 @@ def train(arguments: Arguments) -> None:
     with held(output_dir) if training.process_index == 0 else nullcontext():
         check_folder(output_dir, record, training.resume)
         if is_finished(output_dir):
-            say(f"this run is finished: the best model is in {output_dir}. Nothing to do")
+            say(f"this run is finished: the best model is in {output_dir}. Nothing to train")
+            if training.push_to_hub and training.process_index == 0:
+                push_folder(output_dir, repository_of(training), message="End of training")
             return
         start = find_start(
             output_dir, record, training.resume, needs_best=training.load_best_model_at_end
@@ -108,7 +116,15 @@ def train(arguments: Arguments) -> None:
             trainer.train(resume_from_checkpoint=None if start is None else str(start.path))
         else:
             trainer.restore_finished(start.path)
-        finish(trainer, output_dir, record)
+        summary = summarise(
+            arguments,
+            record,
+            corpus,
+            history=trainer.history,
+            model=model,
+            num_epochs=trainer.num_epochs,
+        )
+        finish(trainer, output_dir, record, summary)
 
 
 def announce(arguments: Arguments, plan: assembly.StepPlan) -> None:
@@ -131,12 +147,17 @@ def is_finished(output_dir: Path) -> bool:
     return record is not None and record.is_finished
 
 
-def finish(trainer: RRWebTrainer, output_dir: Path, record: RunRecord) -> None:
-    """Save the best model and the tokenizer in the output folder itself, draw, and say where."""
-    trainer.save_model()
+def finish(
+    trainer: RRWebTrainer, output_dir: Path, record: RunRecord, summary: TrainingSummary
+) -> None:
+    """Save the best model with its card in the output folder itself, draw, say where, and push."""
+    trainer.save_model(_internal_call=True)  # not pushed yet: picture and card are to come
     if not trainer.is_world_process_zero():
         return
     trainer.save_state()
+    write_pooling_files(output_dir)
+    summary.save(output_dir)
+    write_card(output_dir, summary)
     say(f"picture: {plot_history(output_dir)}")
     replace(record, is_finished=True).save(output_dir)
     best = trainer.state.best_metric
@@ -144,6 +165,8 @@ def finish(trainer: RRWebTrainer, output_dir: Path, record: RunRecord) -> None:
         "" if best is None else f", eval_loss {best:.4f} (step {trainer.state.best_global_step})"
     )
     say(f"finished: model and tokenizer are in {output_dir}{result}")
+    if trainer.args.push_to_hub:
+        trainer.push_to_hub()
 
 
 if __name__ == "__main__":

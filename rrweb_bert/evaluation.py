@@ -18,12 +18,12 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from rrweb_tokenizer.structural_vocab import GROUPS, MAX_VOCAB_SIZE, TEXT_GROUP, VOCAB_SIZE
 
-__all__ = ["KINDS", "LossSums", "kind_table", "perplexity", "sum_losses"]
+__all__ = ["GROUPS_OF_KIND", "KINDS", "LossSums", "kind_table", "perplexity", "sum_losses"]
 
 KINDS: Final = ("head", "time", "place", "target", "tag", "attribute", "text", "value")
 
 # Kind -> the structural groups in it; together with text they cover the vocabulary.
-_GROUPS_OF_KIND: Final[dict[str, str]] = {
+GROUPS_OF_KIND: Final[dict[str, str]] = {
     "head": "special,context,EventType,IncrementalSource,MouseInteractions,PointerTypes,"
     "MediaInteractions,CanvasContext,mutation,console and network,reserved",
     "time": "time delta,elapsed",
@@ -51,7 +51,7 @@ def kind_table(device: torch.device | str = "cpu", vocab_size: int = VOCAB_SIZE)
     """The index into `KINDS` of every id, (V,) int64."""
     kind_of_group = {
         group: kind
-        for kind, groups in enumerate(_GROUPS_OF_KIND.values())
+        for kind, groups in enumerate(GROUPS_OF_KIND.values())
         for group in groups.split(",")
     }
     table = torch.full((vocab_size,), kind_of_group[TEXT_GROUP], dtype=torch.int64)

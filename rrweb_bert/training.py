@@ -13,7 +13,8 @@
 | `floating_point_ops` | counts all parameters anew each step, 1.6 ms | |
 | `_issue_warnings_after_load` | warns of tied weights, which are not stored twice | `test_best_model_is_kept_and_loaded_at_the_end` |
 
-How checkpoints are saved, and a run resumed or stopped: `resumable.py`.
+How checkpoints are saved, and a run resumed or stopped: `resumable.py`; how it pushes:
+`hub_trainer.py`.
 """  # noqa: E501 - a table
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from .durable import write_atomically
 from .evaluation import perplexity, sum_losses
 from .guards import TrainingStoppedError
 from .history import TrainingHistory
+from .hub_trainer import HubTrainer
 from .loading import WindowLoader, make_loader
 from .mfu import utilisation
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
@@ -59,7 +61,7 @@ MAX_RESTART_EPOCHS = 10.0
 METRICS_FILE = "metrics.json"
 
 
-class RRWebTrainer(ResumableTrainer):
+class RRWebTrainer(HubTrainer, ResumableTrainer):
     """Trains an `RRWebBertForMaskedLM` on a window stream, exactly resumable.
 
     Args:

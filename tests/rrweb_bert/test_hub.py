@@ -1,0 +1,397 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from fake_hub import TOKEN, running_hub
+from huggingface_hub import ModelCard
+from synthetic import write_recordings
+
+import train_mlm
+from rrweb_bert import hub as hub_module
+from rrweb_bert.__main__ import main
+from rrweb_bert.hub_files import checkpoint_files, model_files
+from rrweb_bert.model_card import render_card
+from rrweb_bert.sealing import problem_of
+from rrweb_bert.training_summary import TrainingSummary, training_seconds
+
+PUBLISHED = {
+    "1_Pooling/config.json",
+    "README.md",
+    "config.json",
+    "loss_and_lr.png",
+    "model.safetensors",
+    "modules.json",
+    "sentence_bert_config.json",
+    "structural_vocab.json",
+    "text_bpe.model",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "training_history.json",
+    "training_summary.json",
+}
+REPO = "someone/rrweb"
+
+# The Hub's client calls its own HTTP library in a way that that one would like changed.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory):
+    data, cache = (tmp_path_factory.mktemp(name) for name in ("recordings", "cache"))
+    write_recordings(data, num_per_site=6, num_actions=40)
+
+    def make(output_dir, *extra):
+        return [
+            *("--data_dir", str(data), "--cache_dir", str(cache), "--output_dir", str(output_dir)),
+            *("--model_size", "tiny", "--window_tokens", "64", "--samples_per_epoch", "48"),
+            *("--per_device_train_batch_size", "4", "--max_steps", "6", "--logging_steps", "2"),
+            *("--eval_steps", "2", "--validation_fraction", "0.2", "--num_proc", "1"),
+            *("--use_cpu", "--dataloader_num_workers", "0", "--save_total_limit", "2", *extra),
+        ]
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def model_dir(command, tmp_path_factory):
+    """The output folder of a run, with what else such folders collect."""
+    folder = tmp_path_factory.mktemp("out") / "model"
+    assert train_mlm.main(command(folder)) == 0
+    (folder / "wandb").mkdir()
+    (folder / "wandb" / "debug.log").write_text(str(folder))
+    (folder / "session.json").write_text("[]")
+    (folder / "training.out").write_text("step 1")
+    return folder
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    monkeypatch.setattr(hub_module, "RETRY_WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(hub_module.push, "__kwdefaults__", {"waits_s": (0.0, 0.0)})
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
+    with running_hub(monkeypatch) as running:
+        yield running
+
+
+def error_of(capsys):
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+# --- the command
+
+
+def test_push_creates_the_repository_and_uploads_listed_files_only(hub, model_dir):
+    assert main(["push", str(model_dir), REPO, "--message", "First"]) == 0
+    files = hub.files[REPO]["main"]
+    assert set(files) == PUBLISHED
+    assert files["model.safetensors"] == (model_dir / "model.safetensors").read_bytes()
+    assert hub.commits == [(REPO, "First")]
+    assert REPO not in hub.private
+    for name in PUBLISHED - {"model.safetensors", "text_bpe.model", "loss_and_lr.png"}:
+        assert str(model_dir.parent).encode() not in files[name]
+
+
+def test_a_second_push_sends_only_what_changed(hub, model_dir):
+    assert main(["push", str(model_dir), REPO]) == 0
+    sent = hub.num_puts
+    assert main(["push", str(model_dir), "rrweb"]) == 0  # one's own repository, by its short name
+    assert hub.num_puts == sent
+    assert list(hub.files) == [REPO]
+
+
+def test_push_makes_a_private_repository_and_a_branch(hub, model_dir):
+    arguments = ["push", str(model_dir), REPO, "--private", "--revision", "v2"]
+    assert main(arguments) == 0
+    assert hub.private == {REPO}
+    assert set(hub.files[REPO]["v2"]) == PUBLISHED
+    assert hub.files[REPO]["main"] == {}
+
+
+def test_what_was_to_be_private_is_not_pushed_to_a_public_repository(hub, model_dir, capsys):
+    hub.files[REPO] = {"main": {}}
+    assert main(["push", str(model_dir), REPO, "--private"]) == 2
+    assert f"{REPO} exists and is public" in error_of(capsys)
+    assert hub.files[REPO]["main"] == {}
+
+
+def test_a_checkpoint_is_pushed_without_a_card_and_without_its_training_state(
+    hub, model_dir, capsys
+):
+    checkpoint = next(model_dir.glob("checkpoint-*"))
+    assert main(["push", str(checkpoint), REPO]) == 0
+    assert "goes up without a card" in capsys.readouterr().out
+    files = hub.files[REPO]["main"]
+    assert "model.safetensors" in files
+    assert not {"optimizer.pt", "trainer_state.json", "run.json", "training_args.bin"} & set(files)
+
+
+def test_a_wrong_token_and_a_foreign_name_are_refused_in_one_line(
+    hub, model_dir, monkeypatch, capsys
+):
+    assert main(["push", str(model_dir), "other/rrweb"]) == 2
+    assert "may not write to other/rrweb (403)" in error_of(capsys)
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    assert main(["push", str(model_dir), REPO]) == 2
+    message = error_of(capsys)
+    assert "does not accept the token (401)" in message
+    assert "hf_wrong" not in message
+    assert hub.files == {}
+
+
+def test_without_a_login_it_says_how_to_log_in(hub, model_dir, monkeypatch, capsys, tmp_path):
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
+    assert main(["push", str(model_dir), REPO]) == 2
+    assert "hf auth login" in error_of(capsys)
+
+
+@pytest.mark.parametrize("name", ["a b", "a/b/c", "-x", ""])
+def test_what_is_no_name_of_a_repository_is_refused(name, hub, model_dir, capsys):
+    assert main(["push", str(model_dir), "--", name]) == 2
+    assert "owner/name" in error_of(capsys)
+
+
+def test_a_missing_name_is_asked_for(model_dir, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["push", str(model_dir)])
+    assert stopped.value.code == 2
+    assert "REPO" in capsys.readouterr().err
+
+
+def test_a_folder_without_a_model_is_refused(hub, model_dir, tmp_path, capsys):
+    assert main(["push", str(tmp_path / "none"), REPO]) == 2
+    assert "there is no such folder" in error_of(capsys)
+    (tmp_path / "config.json").write_text("{}")
+    assert main(["push", str(tmp_path), REPO]) == 2
+    assert "model.safetensors, tokenizer.json" in error_of(capsys)
+    assert hub.files == {}
+
+
+def test_uploads_broken_off_in_the_middle_are_tried_again(hub, model_dir):
+    hub.drop_puts = 2
+    assert main(["push", str(model_dir), REPO]) == 0
+    assert hub.drop_puts == 0
+    assert set(hub.files[REPO]["main"]) == PUBLISHED
+
+
+def test_what_arrived_before_the_connection_was_lost_is_not_sent_again(hub, model_dir, capsys):
+    hub.drop_commits = 100
+    assert main(["push", str(model_dir), REPO]) == 2
+    message = error_of(capsys)
+    assert "cannot be reached" in message
+    assert "not sent twice" in message
+    assert f"The model is safe in {model_dir}" in message
+    assert hub.num_puts == 3
+    assert hub.files[REPO]["main"] == {}
+    hub.drop_commits = 1
+    assert main(["push", str(model_dir), REPO]) == 0
+    assert hub.num_puts == 3
+    assert set(hub.files[REPO]["main"]) == PUBLISHED
+    assert "the connection to the Hub was lost" in capsys.readouterr().out
+
+
+def test_a_dry_run_names_the_files_and_asks_nobody(model_dir, monkeypatch, capsys):
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    assert main(["push", str(model_dir), REPO, "--dry_run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[-1] for line in lines[:-1]} == PUBLISHED
+
+
+def test_a_file_that_names_a_place_on_this_machine_is_not_pushed(hub, model_dir, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in model_files(model_dir):
+        (copy / file.path_in_repo).parent.mkdir(exist_ok=True)
+        (copy / file.path_in_repo).write_bytes(file.read())
+    (copy / "README.md").write_text(f"trained in {copy}")
+    assert main(["push", str(copy), REPO]) == 2
+    assert f"README.md names {copy}" in error_of(capsys)
+    assert hub.files == {}
+
+
+# --- the card
+
+
+def test_the_card_is_valid_and_tells_of_the_run(model_dir):
+    summary = TrainingSummary.load(model_dir)
+    card = ModelCard.load(model_dir / "README.md")
+    data = card.data.to_dict()
+    assert (data["library_name"], data["pipeline_tag"]) == ("transformers", "fill-mask")
+    assert data["license"] == "unknown"
+    assert "rrweb" in data["tags"]
+    metrics = {result.metric_type: result.metric_value for result in card.data.eval_results}
+    assert metrics["loss"] == pytest.approx(summary.best["eval_loss"], abs=1e-6)
+    splits = json.loads((model_dir / "training_summary.json").read_text())["data"]["splits"]
+    text = str(card)
+    assert f"| train | {splits['train']['sessions']:,} |" in text
+    assert f"| text | {summary.best['eval_loss_text']:.4f} |" in text
+    assert "| learning_rate | 5e-05 |" in text
+    assert "CPU hours" in text
+    assert "![loss and learning rate over the steps](loss_and_lr.png)" in text
+    for heading in ("Intended use", "Limits", "Privacy", "Licence", "Citation"):
+        assert f"\n## {heading}\n" in text
+    assert "$" not in text
+
+
+def test_a_pushed_card_names_its_repository_and_licence(hub, model_dir):
+    assert main(["push", str(model_dir), REPO, "--license", "mit"]) == 0
+    card = ModelCard(hub.files[REPO]["main"]["README.md"].decode())
+    assert card.data.license == "mit"
+    assert card.data.model_name == "rrweb"
+    assert f'SentenceTransformer("{REPO}")' in str(card)
+
+
+def test_a_card_that_somebody_edited_is_pushed_as_it_is(hub, model_dir):
+    path = model_dir / "README.md"
+    before = path.read_text()
+    edited = before.replace("# RRWebBERT", "# Our model")
+    path.write_text(edited)
+    try:
+        assert main(["push", str(model_dir), REPO]) == 0
+    finally:
+        path.write_text(before)
+    assert hub.files[REPO]["main"]["README.md"].decode() == edited
+
+
+def test_a_run_without_evaluation_has_a_valid_card_too(model_dir):
+    summary = replace(TrainingSummary.load(model_dir), best={})
+    card = ModelCard(render_card(summary))
+    assert card.data.eval_results is None
+    assert "It was not evaluated." in str(card)
+
+
+def test_weights_of_a_folder_leave_no_path_in_the_card(command, model_dir, tmp_path):
+    arguments = command(tmp_path / "second", "--model_name_or_path", str(model_dir))
+    assert train_mlm.main(arguments) == 0
+    text = (tmp_path / "second" / "README.md").read_text()
+    assert "from weights of an earlier run" in text
+    assert str(model_dir.parent) not in text
+
+
+def test_training_time_is_that_of_the_steps():
+    class History:
+        train = [  # noqa: RUF012 - read only
+            {"step": 10, "tokens_per_second": 100.0},
+            {"step": 20, "tokens_per_second": 50.0},
+            {"step": 30},
+        ]
+
+    assert training_seconds(History, 20) == 10 * 20 / 100 + 10 * 20 / 50
+
+
+def test_a_damaged_summary_is_refused(hub, model_dir, capsys):
+    path = model_dir / "training_summary.json"
+    before = path.read_text()
+    path.write_text('{"format": 1, "model": 3}')
+    try:
+        assert main(["push", str(model_dir), REPO]) == 2
+    finally:
+        path.write_text(before)
+    assert "training_summary.json is damaged" in error_of(capsys)
+
+
+# --- while training
+
+
+def test_training_pushes_each_save_and_the_finished_model(hub, command, tmp_path):
+    output = tmp_path / "run"
+    pushing = ("--push_to_hub", "--hub_model_id", REPO, "--hub_always_push", "true")
+    assert train_mlm.main(command(output, *pushing, "--hub_token", TOKEN)) == 0
+    messages = [message for _, message in hub.commits]
+    steps = [f"Training in progress, step {step}" for step in (2, 4, 6)]
+    assert messages == [*steps, "End of training"]
+    files = hub.files[REPO]["main"]
+    assert set(files) == PUBLISHED
+    assert files["model.safetensors"] == (output / "model.safetensors").read_bytes()
+    assert f'SentenceTransformer("{REPO}")'.encode() in files["README.md"]
+    assert TOKEN.encode() not in b"".join(files.values())
+    assert not list(output.glob("_push-*"))
+    # The same command again has only the push to do.
+    assert train_mlm.main(command(output, *pushing)) == 0
+
+
+def fetch(files, folder):
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+
+
+def test_the_last_checkpoint_is_pushed_when_asked_for(hub, command, tmp_path):
+    pushing = ("--push_to_hub", "--hub_model_id", REPO, "--hub_strategy", "checkpoint")
+    arguments = command(tmp_path / "run", *pushing, "--hub_always_push", "true")
+    assert train_mlm.main([*arguments, "--max_steps", "4"]) == 0
+    files = hub.files[REPO]["main"]
+    checkpoint = {path for path in files if path.startswith("last-checkpoint/")}
+    assert set(files) - checkpoint == PUBLISHED
+    assert "last-checkpoint/optimizer.pt" in checkpoint
+    assert not [path for path in files if path.endswith("training_args.bin")]
+    for path in checkpoint:
+        assert str(tmp_path).encode() not in files[path]
+    fetch(files, tmp_path / "fetched")
+    assert problem_of(tmp_path / "fetched" / "last-checkpoint") is None
+
+
+def test_training_goes_on_exactly_from_a_pushed_checkpoint(hub, command, tmp_path):
+    pushing = ("--push_to_hub", "--hub_model_id", REPO, "--hub_strategy", "all_checkpoints")
+    assert train_mlm.main(command(tmp_path / "run", *pushing, "--hub_always_push", "true")) == 0
+    fetch(hub.files[REPO]["main"], tmp_path / "fetched")
+    checkpoint = tmp_path / "fetched" / "checkpoint-4"
+    assert train_mlm.main(command(tmp_path / "on", "--resume", str(checkpoint))) == 0
+    weights = [(tmp_path / run / "model.safetensors").read_bytes() for run in ("run", "on")]
+    assert weights[0] == weights[1]
+
+
+def test_with_strategy_end_there_is_one_push(hub, command, tmp_path):
+    pushing = ("--push_to_hub", "--hub_model_id", REPO, "--hub_strategy", "end")
+    assert train_mlm.main(command(tmp_path / "run", *pushing, "--hub_private_repo", "true")) == 0
+    assert [message for _, message in hub.commits] == ["End of training"]
+    assert hub.private == {REPO}
+
+
+def test_a_lost_hub_does_not_stop_training_and_the_same_command_pushes_later(
+    hub, command, tmp_path, capsys
+):
+    output = tmp_path / "run"
+    arguments = command(output, "--push_to_hub", "--hub_model_id", REPO)
+    hub.drop_commits = 1000
+    assert train_mlm.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert "the push of step 2 failed, training goes on" in captured.out
+    assert "finished: model and tokenizer are in" in captured.out
+    assert "The model is safe in" in captured.err
+    hub.drop_commits = 0
+    assert train_mlm.main(arguments) == 0
+    assert set(hub.files[REPO]["main"]) == PUBLISHED
+
+
+def test_pushing_that_cannot_be_done_is_refused_before_any_work(
+    hub, command, tmp_path, monkeypatch, capsys
+):
+    assert train_mlm.main(command(tmp_path / "run", "--push_to_hub")) == 2
+    assert "--hub_model_id OWNER/NAME" in error_of(capsys)
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    pushing = command(tmp_path / "run", "--push_to_hub", "--hub_model_id", REPO)
+    assert train_mlm.main(pushing) == 2
+    assert "does not accept the token" in error_of(capsys)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_best_checkpoint_is_named_without_its_place(model_dir):
+    checkpoint = next(model_dir.glob("checkpoint-*"))
+    assert str(model_dir) in (checkpoint / "trainer_state.json").read_text()
+    files = {file.path.name: file for file in checkpoint_files(checkpoint, "last-checkpoint")}
+    state = json.loads(files["trainer_state.json"].read())
+    assert state["best_model_checkpoint"].startswith("checkpoint-")
+    assert not [name for name, file in files.items() if str(model_dir).encode() in file.read()]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
