@@ -44,6 +44,7 @@ __all__ = [
     "permutation",
     "random_below",
     "window",
+    "window_sessions",
 ]
 
 # First word of every key: draws for different purposes share no random numbers.
@@ -118,6 +119,16 @@ def window(plan: WindowPlan, table: SplitTable, sample_index: int) -> npt.NDArra
     (seed, sample_index, 1, 2, ...) and by itself, until the window is full.
     """
     return packed(plan.window_tokens, _pieces(plan, table, sample_index))
+
+
+def window_sessions(
+    plan: WindowPlan, table: SplitTable, sample_index: int, num_pieces: int
+) -> list[int]:
+    """Return the sessions that the first pieces of a sample's window come from, in order.
+
+    A window of n [SEP]s has n pieces; the last of them may be empty.
+    """
+    return [_draw(plan, table, sample_index, part).session for part in range(num_pieces)]
 
 
 def packed(window_tokens: int, pieces: Iterable[npt.NDArray[np.uint16]]) -> npt.NDArray[np.uint16]:

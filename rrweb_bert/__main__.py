@@ -20,6 +20,7 @@ __all__ = ["main"]
 
 COMMANDS: Final = {
     "plot": ("plot_command", "draw the loss and learning rate of a run"),
+    "evaluate": ("evaluate.command", "measure a model on held-out sessions, beside baselines"),
 }
 """Name -> module in this package, and the line that `--help` prints."""
 
