@@ -14,7 +14,7 @@ from .report import COLUMNS, number, percent, with_interval
 
 __all__ = ["evaluation_page"]
 
-_COLOURS: Final = ("--mark", "--other", "--soft", "--ink")
+_COLOURS: Final = ("--mark", "--soft", "--other", "--ink")
 _MAX_SITES: Final = 40
 _MAX_HEADS: Final = 14
 _MAX_TAKEN_FOR: Final = 3
@@ -33,6 +33,11 @@ _MARK: Final = Markup(
     '<rect x="{x}" y="{y}" width="{width}" height="{height}" opacity="{opacity}" '
     'style="fill:var({colour})"><title>{title}</title></rect>'
 )
+
+# On a narrow screen a table is scrolled, not squeezed: its cells do not wrap.
+_NAME: Final = Markup('<span style="white-space:nowrap">{}</span>')
+_TAKEN: Final = Markup('<span style="display:inline-block;min-width:13em">{}</span>')
+_INTERVAL: Final = Markup('{}<br><span class="soft">{}</span>')
 
 
 def evaluation_page(result: Mapping[str, Any]) -> str:
@@ -65,14 +70,15 @@ def _lead(result: Mapping[str, Any]) -> list[Markup]:
                 ]
             )
         )
-    if model["trained_on_this_corpus"] is not True:
-        lead.append(
-            paragraph(
-                "Nothing beside the model says that it was trained on this corpus. Where it was "
-                "trained on sessions of these splits, the figures say nothing.",
-                is_soft=True,
-            )
+    was_trained = model["trained_on_this_corpus"]
+    if was_trained is not True:
+        what = (
+            "Nothing beside the model says on which corpus it was trained."
+            if was_trained is None
+            else "The model was trained on another corpus than this."
         )
+        warning = " If it has seen sessions of these splits, the figures mean nothing."
+        lead.append(paragraph(what + warning, is_soft=True))
     return lead
 
 
@@ -103,21 +109,30 @@ def _split_sections(split: str, figures: Mapping[str, Any]) -> list[Markup]:
 def _overall(predictors: Mapping[str, Any]) -> Markup:
     header = ("", *(title for _, title in COLUMNS))
     rows = [
-        (name, *(with_interval(measure, row["overall"], missing="—") for measure, _ in COLUMNS))
+        (_NAME.format(name), *(_cell(measure, row["overall"]) for measure, _ in COLUMNS))
         for name, row in predictors.items()
     ]
-    return table(header, rows)
+    return table(header, rows, numbers=range(1, len(header)))
 
 
 def _differences(rows: Mapping[str, Any]) -> Markup:
     measures = [pair for pair in COLUMNS if pair[0] in ("loss", "accuracy", "top_5_accuracy")]
+    header = ("the model less", *(title for _, title in measures))
     return table(
-        ("the model less", *(title for _, title in measures)),
+        header,
         [
-            (name, *(with_interval(m, row, is_signed=True, missing="—") for m, _ in measures))
+            (_NAME.format(name), *(_cell(m, row, is_signed=True) for m, _ in measures))
             for name, row in rows.items()
         ],
+        numbers=range(1, len(header)),
     )
+
+
+def _cell(measure: str, row: Mapping[str, Any], *, is_signed: bool = False) -> Markup:
+    """A figure, and its interval below it."""
+    text = with_interval(measure, row, is_signed=is_signed, missing="—")
+    value, _, interval = text.partition(" (")
+    return _INTERVAL.format(value, interval.removesuffix(")"))
 
 
 def _plot(predictors: Mapping[str, Any], measure: str) -> list[Markup]:
@@ -207,7 +222,8 @@ def _confusions(heads: Mapping[str, Any]) -> list[Markup]:
             for other in others[:_MAX_TAKEN_FOR]
         )
         right = percent(counts[place][place] / total)
-        rows.append((tokens[place].strip("[]"), f"{total:,}", right, taken or "—"))
+        name = _NAME.format(tokens[place].strip("[]"))
+        rows.append((name, f"{total:,}", right, _TAKEN.format(taken or "—")))
     if not rows:
         return [paragraph("No head of an event was masked.")]
     header = ("kind of event", "masked", "right", "else taken for")
@@ -217,30 +233,23 @@ def _confusions(heads: Mapping[str, Any]) -> list[Markup]:
 def _groups(predictors: Mapping[str, Any]) -> Markup:
     rows = sorted(predictors[MODEL]["by_group"].items(), key=lambda item: -item[1]["num_masked"])
     names = [name for name in predictors if name != MODEL]
-    header = (
-        "group",
-        "masked",
-        "loss",
-        "top-1",
-        "top-5",
-        "grammatical",
-        *(f"top-1, {n}" for n in names),
-    )
+    others = [f"top-1, {name}" for name in names]
+    header = ("group", "masked", "loss", "top-1", "top-5", "grammatical", *others)
     return table(
         header,
         [
             (
-                group,
+                _NAME.format(group),
                 f"{row['num_masked']:,}",
-                with_interval("loss", row),
-                with_interval("accuracy", row),
+                _cell("loss", row),
+                _cell("accuracy", row),
                 percent(row["top_5_accuracy"]["value"]),
                 percent(row["grammatical"]["value"]),
                 *(percent(predictors[n]["by_group"][group]["accuracy"]["value"]) for n in names),
             )
             for group, row in rows
         ],
-        numbers=(1, 4, 5, *range(6, 6 + len(names))),
+        numbers=range(1, len(header)),
     )
 
 
@@ -251,7 +260,7 @@ def _sites(sites: Sequence[Mapping[str, Any]]) -> list[Markup]:
     names = list(largest[0]["predictors"])
     rows = [
         (
-            site["group"],
+            _NAME.format(site["group"]),
             f"{site['num_sessions']:,}",
             f"{site['num_masked']:,}",
             number("loss", site["predictors"][MODEL]["loss"]),

@@ -18,19 +18,21 @@ COLUMNS: Final = (
 )
 """Measure -> head of its column."""
 
-_NUMBERS: Final = ("loss", "perplexity")
-
 
 def number(measure: str, value: float, *, is_signed: bool = False) -> str:
-    """A figure in the form of its measure.
+    """A figure in the form of its measure; a difference of shares is in percentage points.
 
     >>> number("accuracy", 0.5), number("loss", 1.25), number("perplexity", 31.4159)
     ('50.0%', '1.250', '31.4')
+    >>> number("accuracy", 0.125, is_signed=True)
+    '+12.5 pp'
     """
     sign = "+" if is_signed else ""
     if measure == "perplexity":
         return format(value, f"{sign}.1f" if value < 1000 else f"{sign},.0f")
-    return format(value, f"{sign}.3f") if measure in _NUMBERS else format(value, f"{sign}.1%")
+    if measure == "loss":
+        return format(value, f"{sign}.3f")
+    return f"{100 * value:+.1f} pp" if is_signed else f"{value:.1%}"
 
 
 def percent(share: float) -> str:
