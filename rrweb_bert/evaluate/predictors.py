@@ -24,8 +24,8 @@ __all__ = ["NUM_CANDIDATES", "ModelPredictor", "Prediction", "Predictor", "judge
 NUM_CANDIDATES: Final = 5
 """How many answers the wider accuracy allows."""
 
-# Rows of the vocabulary that are held at once: 2,048 x 12,520 floats are 100 MB.
-_MAX_ROWS: Final = 2048
+# Rows of the vocabulary that are held at once: 512 x 12,520 floats are 26 MB.
+_MAX_ROWS: Final = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
