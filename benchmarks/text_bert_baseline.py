@@ -21,6 +21,7 @@ in bits, with 95% intervals from a bootstrap over sessions, beside predictions f
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import sys
@@ -77,11 +78,15 @@ def main() -> None:
 
 
 def unpacked(archive: Path) -> Path:
-    """The folder of the archive's content, beside it; unpacked on first use."""
-    folder = archive.with_name(archive.name.removesuffix(".tar.xz") + ".unpacked")
-    if not (folder / "about.json").is_file():
-        with tarfile.open(archive, "r:xz") as file:
-            file.extractall(folder, filter="data")
+    """The folder of the archive's content, beside it; its name has the archive's hash."""
+    with archive.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    folder = archive.with_name(f"{archive.name.removesuffix('.tar.xz')}-{digest[:8]}.unpacked")
+    if not folder.is_dir():
+        partial_folder = folder.with_name(folder.name + ".partial")
+        with tarfile.open(archive, "r:xz") as content:
+            content.extractall(partial_folder, filter="data")
+        partial_folder.rename(folder)
     return folder
 
 

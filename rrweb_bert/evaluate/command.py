@@ -16,6 +16,7 @@ import transformers
 
 from data_prep.encoding import tokenizer_hashes
 from data_prep.errors import DataError
+from data_prep.files import write_text_atomically
 from data_prep.prepare import PreparedCorpus, PrepareOptions, open_or_prepare
 from data_prep.shards import SPLITS, SplitTable
 from rrweb_tokenizer import RRWebTokenizer
@@ -23,7 +24,7 @@ from rrweb_tokenizer import RRWebTokenizer
 from ..arguments import UsageError
 from ..collator import EVALUATION_MASK_SEED
 from ..modeling_rrweb_bert import RRWebBertForMaskedLM
-from ..run_record import RunRecord, write_atomically
+from ..run_record import RunRecord
 from .figures import MODEL, figures_of
 from .intervals import NUM_RESAMPLES
 from .ngrams import NGramCounts, count_ngrams
@@ -150,8 +151,8 @@ def run(arguments: argparse.Namespace) -> int:
     }
     output: Path = arguments.output
     output.mkdir(parents=True, exist_ok=True)
-    write_atomically(output / JSON_FILE, json.dumps(result, indent=1, allow_nan=False) + "\n")
-    write_atomically(output / PAGE_FILE, evaluation_page(result))
+    write_text_atomically(output / JSON_FILE, json.dumps(result, indent=1, allow_nan=False) + "\n")
+    write_text_atomically(output / PAGE_FILE, evaluation_page(result))
     print(summary(result))
     print(f"written: {output / JSON_FILE}, {output / PAGE_FILE}")
     return 0
