@@ -14,8 +14,8 @@ that both can be asked. `ask` gives each model what stands before an event of a 
 far as fits into its window, with a mask where its kind would stand (one of 31: `[MI_Click]`,
 `[IS_Scroll]`, ...), and nothing after it. In JSON the kind is `data.source`, and `data.type` where
 that leaves it open; the two answers' probabilities are multiplied. Other ids than those of kinds
-are not counted. Reported: accuracy, the mean over kinds of the accuracy on that kind, and the loss
-in bits, with 95% intervals from a bootstrap over sessions, beside predictions from counts of kinds.
+are not counted. Reported: accuracy, its mean over the kinds with at least ten questions, and the
+loss in bits, with 95% intervals from a bootstrap over sessions, beside predictions from counts.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM
 from rrweb_tokenizer.structural_vocab import CLS_ID, MASK_ID, PAD_ID, SEP_ID, STRUCTURAL_IDS
 
 NUM_RESAMPLES = 2_000
+MIN_QUESTIONS = 10
 
 
 def main() -> None:
@@ -65,7 +66,7 @@ def main() -> None:
     ask.add_argument("--models", nargs="*", default=[], help="folders of models of ours")
     ask.add_argument("--batch_size", type=int, default=32)
     ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    ask.add_argument("--max_questions", type=int, help="the first of each split only")
+    ask.add_argument("--max_questions", type=int, help="only so many of each split")
     ask.add_argument("--json", type=Path, help="write the figures to this file")
     arguments, others = parser.parse_known_args()
     folder = unpacked(arguments.archive)
@@ -133,11 +134,12 @@ class Questions:
 
     @classmethod
     def load(cls, path: Path, max_questions: int | None) -> Questions:
-        """Read the file, or the first questions of each split in it."""
+        """Read the file, or some questions of each split in it, spread over all."""
         arrays = np.load(path)
         splits = arrays["splits"]
-        rank = np.array([np.count_nonzero(splits[:i] == name) for i, name in enumerate(splits)])
-        kept = np.flatnonzero(rank < (max_questions or len(splits)))
+        kept = np.concatenate(
+            [_spread(np.flatnonzero(splits == name), max_questions) for name in np.unique(splits)]
+        )
 
         def rows(name: str) -> list[npt.NDArray[np.int64]]:
             split = np.split(arrays[f"{name}_ids"].astype(np.int64), arrays[f"{name}_stops"][:-1])
@@ -156,6 +158,12 @@ class Questions:
                 if name.startswith("counts ")
             },
         )
+
+
+def _spread(places: npt.NDArray[np.intp], number: int | None) -> npt.NDArray[np.intp]:
+    if number is None or number >= len(places):
+        return places
+    return places[np.linspace(0, len(places) - 1, number).astype(int)]
 
 
 def ask_models(folder: Path, arguments: argparse.Namespace) -> None:
@@ -327,13 +335,15 @@ def figures(
     )
     weights = np.concatenate([np.ones((1, len(names))), draws])
     right_sums, asked_sums = weights @ right, weights @ asked
-    by_kind = np.divide(
-        right_sums, asked_sums, out=np.full_like(right_sums, np.nan), where=asked_sums > 0
+    # Of kinds that are hardly asked about, draws would now and then hold none.
+    places = np.flatnonzero(asked.sum(0) >= MIN_QUESTIONS)
+    by_kind = np.zeros((len(weights), len(places)))
+    np.divide(
+        right_sums[:, places], asked_sums[:, places], out=by_kind, where=asked_sums[:, places] > 0
     )
-    measures = {
-        "accuracy": right_sums.sum(1) / asked_sums.sum(1),
-        "mean over kinds": np.nanmean(by_kind, axis=1),
-    }
+    measures = {"accuracy": right_sums.sum(1) / asked_sums.sum(1)}
+    if len(places):
+        measures["mean over kinds"] = by_kind.mean(axis=1)
     if has_loss:
         measures["bits"] = weights @ bits / asked_sums.sum(1)
     return {
