@@ -8,8 +8,8 @@
 a step, schedule, masks and training loop, with text ids in place of ours. With the flags of a model
 of ours, text BERT and model see equally many ids in equally many steps.
 
-A loss a masked id says nothing across two tokenisations: an id of JSON stands for 3.3 bytes, most
-of them style sheets, and one of ours for a thing that happened. What can be compared is a question
+A loss a masked id says nothing across two tokenisations: an id of JSON stands for 3.2 bytes of
+whatever was recorded, and one of ours for a thing that happened. What can be compared is a question
 that both can be asked. `ask` gives each model what stands before an event of a held-out site, as
 far as fits into its window, with a mask where its kind would stand (one of 31: `[MI_Click]`,
 `[IS_Scroll]`, ...), and nothing after it. In JSON the kind is `data.source`, and `data.type` where

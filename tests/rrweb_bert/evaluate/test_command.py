@@ -179,6 +179,31 @@ def test_figures_do_not_depend_on_the_batch_size(evaluated, model_dir, corpus, t
                 assert other["predictors"][name]["overall"][measure] == expected
 
 
+def _assert_near(result, other):
+    for split, figures in result["splits"].items():
+        ours = figures["predictors"][MODEL]["overall"]
+        theirs = other["splits"][split]["predictors"][MODEL]["overall"]
+        assert ours["loss"]["value"] == pytest.approx(theirs["loss"]["value"], abs=0.01)
+        assert figures["predictors"]["trigram"] == other["splits"][split]["predictors"]["trigram"]
+
+
+def test_half_precision_gives_nearly_the_same_figures(evaluated, model_dir, corpus, tmp_path):
+    assert _evaluate(model_dir, corpus.path, tmp_path, "--precision", "bf16") == 0
+    assert _result(tmp_path)["settings"]["precision"] == "bf16"
+    _assert_near(_result(tmp_path), _result(evaluated))
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_nearly_the_same_figures(evaluated, model_dir, corpus, tmp_path):
+    words = ["evaluate", str(model_dir), str(corpus.path), "--device", "cuda"]
+    assert main([*words, "--output", str(tmp_path / "first")]) == 0
+    assert main([*words, "--output", str(tmp_path / "again")]) == 0
+    first, again = _result(tmp_path / "first"), _result(tmp_path / "again")
+    assert first["settings"]["precision"] == "fp16"
+    assert first["splits"] == again["splits"]
+    _assert_near(first, _result(evaluated))
+
+
 class _Page(HTMLParser):
     def __init__(self):
         super().__init__()
