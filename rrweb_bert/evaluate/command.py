@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command."""
     parser.description = (
         "Measure how well a model fills in masked ids of held-out sessions: loss, perplexity, "
-        "accuracy and how often it is grammatical, by kind of token, with 95%% intervals, beside "
+        "accuracy and how often it is grammatical, by kind of token, with 95% intervals, beside "
         f"baselines that count and copy. Writes {JSON_FILE} and {PAGE_FILE}."
     )
     add = parser.add_argument
