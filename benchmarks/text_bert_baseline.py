@@ -10,12 +10,15 @@ of ours, text BERT and model see equally many ids in equally many steps.
 
 A loss a masked id says nothing across two tokenisations: an id of JSON stands for 3.2 bytes of
 whatever was recorded, and one of ours for a thing that happened. What can be compared is a question
-that both can be asked. `ask` gives each model what stands before an event of a held-out site, as
-far as fits into its window, with a mask where its kind would stand (one of 31: `[MI_Click]`,
-`[IS_Scroll]`, ...), and nothing after it. In JSON the kind is `data.source`, and `data.type` where
-that leaves it open; the two answers' probabilities are multiplied. Other ids than those of kinds
-are not counted. Reported: accuracy, its mean over the kinds with at least ten questions, and the
-loss in bits, with 95% intervals from a bootstrap over sessions, beside predictions from counts.
+that both can be asked: of which of 31 kinds is this event (`[MI_Click]`, `[IS_Scroll]`, ...)?
+`ask` does so twice for events of held-out sites. "Next": the window ends with a mask where the kind
+would stand, after as much as fits. "Between": half a window before the event, half a window after
+it, nothing of the event itself. Neither is what a masked-language model is trained for (it sees an
+event's own fields), but it is the same for both. In JSON the kind is `data.source`, and `data.type`
+where that leaves it open: two masks, one at a time, whose probabilities are multiplied. In ours it
+is the head, and between events its time is a mask, too. Ids that are no kinds are not counted.
+Reported: accuracy, its mean over the kinds with at least ten questions, and the loss in bits, with
+95% intervals from a bootstrap over sessions, beside predictions from counts of kinds in train.
 """
 
 from __future__ import annotations
@@ -30,13 +33,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from text_bert_corpus import KINDS, SPECIALS, WINDOW_TOKENS, numbers_of_kinds
+from text_bert_corpus import ID_ROWS, KINDS, SPECIALS, WINDOW_TOKENS, numbers_of_kinds
 from tokenizers import Tokenizer
 from torch.nn.functional import log_softmax
 from transformers import PreTrainedTokenizerFast
@@ -127,8 +131,9 @@ class Questions:
     sessions: npt.NDArray[np.str_]
     splits: npt.NDArray[np.str_]
     previous: npt.NDArray[np.int64]
-    json_ids: list[npt.NDArray[np.int64]]
-    our_ids: list[npt.NDArray[np.int64]]
+    ids: dict[str, list[npt.NDArray[np.int64]]]
+    """"json before", "json after", "our before", "our after": a row of ids a question."""
+
     counts: dict[str, npt.NDArray[np.float64]]
     """Name -> (n, K) log probabilities."""
 
@@ -142,7 +147,7 @@ class Questions:
         )
 
         def rows(name: str) -> list[npt.NDArray[np.int64]]:
-            split = np.split(arrays[f"{name}_ids"].astype(np.int64), arrays[f"{name}_stops"][:-1])
+            split = np.split(arrays[f"ids {name}"].astype(np.int64), arrays[f"stops {name}"][:-1])
             return [split[i] for i in kept]
 
         return cls(
@@ -150,8 +155,7 @@ class Questions:
             sessions=arrays["sessions"][kept],
             splits=splits[kept],
             previous=arrays["previous"][kept],
-            json_ids=rows("json"),
-            our_ids=rows("our"),
+            ids={name: rows(name) for name in ID_ROWS},
             counts={
                 name.removeprefix("counts "): arrays[name][kept]
                 for name in arrays.files
@@ -167,38 +171,76 @@ def _spread(places: npt.NDArray[np.intp], number: int | None) -> npt.NDArray[np.
 
 
 def ask_models(folder: Path, arguments: argparse.Namespace) -> None:
-    """Ask all models all questions, and print a table for each split."""
+    """Ask all models all questions, and print a table for each way of asking and split."""
     questions = Questions.load(folder / "questions.npz", arguments.max_questions)
-    scores = {f"counts: {name}": table for name, table in questions.counts.items()}
-    repeats = np.full_like(scores["counts: frequency"], np.nan)
-    known = np.flatnonzero(questions.previous >= 0)
-    repeats[known, questions.previous[known]] = 0.0
-    scores["the kind before it again"] = repeats
     device = torch.device(arguments.device)
+    scores: dict[str, dict[str, npt.NDArray[np.float64]]] = {
+        "next": {
+            **{
+                f"counts, {n}": questions.counts[n] for n in ("frequency", "after one", "after two")
+            },
+            "the kind before it again": repeated(questions),
+        },
+        "between": {f"counts, {n}": questions.counts[n] for n in ("after one", "between")},
+    }
     losses = {}
     if arguments.text_model is not None:
         model = load_model(arguments.text_model, device)
         score = partial(scores_of, model, device=device, batch_size=arguments.batch_size)
-        scores[f"text BERT {arguments.text_model.name}"] = text_scores(questions, folder, score)
+        for way, table in scores.items():
+            table[f"text BERT {arguments.text_model.name}"] = text_scores(
+                questions, folder, score, way
+            )
         losses = text_losses(model, folder, device)
-    heads = [STRUCTURAL_IDS[token] for token in KINDS]
     for name in arguments.models:
         model = load_model(name, device)
         score = partial(scores_of, model, device=device, batch_size=arguments.batch_size)
-        scores[Path(name).name] = score(questions.our_ids, heads)
-    result: dict[str, Any] = {"kinds": KINDS, "text_bert": losses, "splits": {}}
-    for split in np.unique(questions.splits):
+        for way, table in scores.items():
+            table[Path(name).name] = our_scores(questions, score, way)
+    result: dict[str, Any] = {"kinds": KINDS, "text_bert": losses, "tables": {}}
+    for way, split in product(scores, np.unique(questions.splits)):
         chosen = questions.splits == split
         rows = {
             name: figures(table[chosen], questions.answers[chosen], questions.sessions[chosen])
-            for name, table in scores.items()
+            for name, table in scores[way].items()
         }
-        result["splits"][str(split)] = {"num_questions": int(chosen.sum()), "rows": rows}
-        print_table(str(split), int(chosen.sum()), rows)
+        number = int(chosen.sum())
+        result["tables"][f"{way}, {split}"] = {"num_questions": number, "rows": rows}
+        print_table(f"{way}, {split}", number, rows)
     for split, row in losses.items():
         print(f"text BERT's own loss, {split}: {row}")
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def repeated(questions: Questions) -> npt.NDArray[np.float64]:
+    """(n, K): certain of the kind before it; NaN where there is none."""
+    scores = np.full((len(questions.answers), len(KINDS)), np.nan)
+    known = np.flatnonzero(questions.previous >= 0)
+    scores[known, questions.previous[known]] = 0.0
+    return scores
+
+
+def framed(
+    before: npt.NDArray[np.int64], after: npt.NDArray[np.int64], way: str, num_masks: int = 1
+) -> tuple[npt.NDArray[np.int64], int]:
+    """A window with a mask for the kind, and where that stands.
+
+    Args:
+        before: ids before it.
+        after: ids after it; not shown for the "next" event.
+        way: "next" or "between".
+        num_masks: masks in a row, of which the first is the kind.
+    """
+    room = WINDOW_TOKENS - 2 - num_masks
+    if way == "between":
+        after = after[: room // 2]
+        before = before[-(room - len(after)) :]
+    else:
+        after, num_masks = after[:0], 1
+        before = before[-(WINDOW_TOKENS - 3) :]
+    window = np.concatenate([[CLS_ID], before, [MASK_ID] * num_masks, after, [SEP_ID]])
+    return window.astype(np.int64), 1 + len(before)
 
 
 def load_model(name: str | Path, device: torch.device) -> RRWebBertForMaskedLM:
@@ -214,45 +256,56 @@ def _autocast(device: torch.device) -> AbstractContextManager[Any]:
 @torch.no_grad()
 def scores_of(
     model: RRWebBertForMaskedLM,
-    contexts: list[npt.NDArray[np.int64]],
+    windows: list[tuple[npt.NDArray[np.int64], int]],
     choices: list[int],
     *,
     device: torch.device,
     batch_size: int,
 ) -> npt.NDArray[np.float64]:
-    """(n, len(choices)): log probability of each choice after each context, among the choices."""
+    """(n, len(choices)): log probability of each choice at a window's place, among the choices."""
     columns = torch.tensor(choices, device=device)
-    scores = np.empty((len(contexts), len(choices)))
+    scores = np.empty((len(windows), len(choices)))
     # Alike lengths together, so that little is padded.
-    order = np.argsort([-len(context) for context in contexts], kind="stable")
+    order = np.argsort([-len(ids) for ids, _ in windows], kind="stable")
     for start in range(0, len(order), batch_size):
         numbers = order[start : start + batch_size]
-        lengths = np.array([len(contexts[number]) for number in numbers])
-        ids = np.full((len(numbers), int(lengths.max()) + 3), PAD_ID)
+        lengths = np.array([len(windows[number][0]) for number in numbers])
+        places = torch.tensor([windows[number][1] for number in numbers], device=device)
+        ids = np.full((len(numbers), int(lengths.max())), PAD_ID)
         for row, number in enumerate(numbers):
-            framed = [CLS_ID, *contexts[number], MASK_ID, SEP_ID]
-            ids[row, : len(framed)] = framed
-        mask = np.arange(ids.shape[1]) < lengths[:, None] + 3
+            ids[row, : lengths[row]] = windows[number][0]
+        mask = np.arange(ids.shape[1]) < lengths[:, None]
         inputs = torch.from_numpy(ids).to(device)
         attention_mask = torch.from_numpy(mask.astype(np.int64)).to(device)
         with _autocast(device):
-            hidden = model._hidden(inputs, None if mask.all() else attention_mask)
-            rows = torch.arange(len(numbers), device=device)
-            logits = model.cls(hidden[rows, torch.from_numpy(lengths + 1).to(device)])
+            is_asked = torch.arange(ids.shape[1], device=device) == places[:, None]
+            states = model.masked_states(inputs, is_asked, None if mask.all() else attention_mask)
+            logits = model.cls(states)
         scores[numbers] = log_softmax(logits[:, columns].double(), dim=-1).cpu().numpy()
     return scores
 
 
+def our_scores(
+    questions: Questions, score: Callable[..., npt.NDArray[np.float64]], way: str
+) -> npt.NDArray[np.float64]:
+    """(n, K): of the heads."""
+    pairs = zip(questions.ids["our before"], questions.ids["our after"], strict=True)
+    windows = [framed(before, after, way, num_masks=2) for before, after in pairs]
+    return score(windows, [STRUCTURAL_IDS[token] for token in KINDS])
+
+
 def text_scores(
-    questions: Questions, folder: Path, score: Callable[..., npt.NDArray[np.float64]]
+    questions: Questions, folder: Path, score: Callable[..., npt.NDArray[np.float64]], way: str
 ) -> npt.NDArray[np.float64]:
     """(n, K): first `data.source`, then `data.type` given the two sources that have one."""
     tokenizer = load_tokenizer(folder)
     vocab = tokenizer.get_vocab()
     kinds = numbers_of_kinds()
+    pairs = list(zip(questions.ids["json before"], questions.ids["json after"], strict=True))
     # A number that has no id of its own cannot be answered with one mask.
     sources = sorted({kind.source for kind in kinds if str(kind.source) in vocab})
-    by_source = score(questions.json_ids, [vocab[str(source)] for source in sources])
+    windows = [framed(before, after, way) for before, after in pairs]
+    by_source = score(windows, [vocab[str(source)] for source in sources])
     result = np.full((len(questions.answers), len(kinds)), -np.inf)
     for place, kind in enumerate(kinds):
         if kind.inner < 0 and kind.source in sources:
@@ -264,8 +317,8 @@ def text_scores(
             if kind.source == source and kind.inner >= 0 and str(kind.inner) in vocab
         ]
         opening = tokenizer.encode(f'{source},"type":', add_special_tokens=False)
-        contexts = [np.append(ids, opening) for ids in questions.json_ids]
-        inner = score(contexts, [vocab[str(kinds[place].inner)] for place in places])
+        windows = [framed(np.append(before, opening), after, way) for before, after in pairs]
+        inner = score(windows, [vocab[str(kinds[place].inner)] for place in places])
         result[:, places] = by_source[:, [sources.index(source)]] + inner
     return result
 
@@ -354,7 +407,7 @@ def figures(
 
 def print_table(split: str, num_questions: int, rows: dict[str, dict[str, list[float]]]) -> None:
     """Print one split's figures as Markdown."""
-    print(f"\n{split}, {num_questions:,} questions: which kind of event comes next?\n")
+    print(f"\n{split}, {num_questions:,} questions: of which kind is the event?\n")
     print("| predictor | accuracy | mean over kinds | bits |\n|---|---|---|---|")
     for name, row in rows.items():
         cells = []

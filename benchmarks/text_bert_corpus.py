@@ -9,9 +9,11 @@ The archive holds:
 - `train/`, `validation/`, `test/`: shards as a prepared corpus has them, but of that BPE's ids.
   A session gives the same number of windows whatever its length; half of them open with an event,
   the other half anywhere. A window begins where a keyframe of the shard stands;
-- `questions.npz`: "which kind of event comes next?", asked of events of the held-out sessions,
-  with what stands before them as plain JSON and as ids of this project. Predictions by counts of
-  kinds in train sessions stand beside them.
+- `questions.npz`: "of which kind is this event?", asked of events of the held-out sessions, with
+  what stands before and after them as plain JSON and as ids of this project. Predictions by counts
+  of kinds in train sessions stand beside them.
+
+`--reuse ARCHIVE` takes tokenizer and shards from an earlier archive and makes the questions anew.
 
 Nothing is redacted: the archive holds what the recordings do, and is not for shipping.
 """
@@ -33,16 +35,18 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from tokenizers import ByteLevelBPETokenizer
+from tokenizers import ByteLevelBPETokenizer, Tokenizer
 
 from data_prep.readers import Rejected
 from data_prep.sessions import open_sessions
 from data_prep.shards import SPLITS, SessionRow, SplitTable, SplitWriter
-from rrweb_tokenizer import RRWebTokenizer
+from rrweb_tokenizer import EncodedSession, RRWebTokenizer
 from rrweb_tokenizer.schema import decode_events
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS, STRUCTURAL_TOKENS, VOCAB_SIZE
 
 WINDOW_TOKENS = 2048
+ABOUT_FILE = "about.json"
+TOKENIZER_FILE = "tokenizer/tokenizer.json"
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 EVENT_PREFIX = '{"type":3,"data":{"source":'
 # A window's text, cut from the JSON before it is tokenised: 3.3 characters an id are usual, and
@@ -224,47 +228,68 @@ def windows_of(session: RawSession, bpe: ByteLevelBPETokenizer, number: int) -> 
     )
 
 
+CONTEXTS = {"frequency": (0, 0), "after one": (1, 0), "after two": (2, 0), "between": (1, 1)}
+"""Name of a prediction by counts -> how many kinds before and after it looks at."""
+
+BACK_OFF = {(0, 0): None, (1, 0): (0, 0), (2, 0): (1, 0), (1, 1): (1, 0)}
+
+
 @dataclass(slots=True)
 class KindCounts:
-    """Successions of kinds in train sessions."""
+    """How often kinds stand in which contexts in train sessions."""
 
-    counts: list[Counter[tuple[int, ...]]] = field(default_factory=list)
+    counts: dict[tuple[int, int], Counter[tuple[int, ...]]] = field(
+        default_factory=lambda: {context: Counter() for context in BACK_OFF}
+    )
 
     def add(self, kinds: list[int]) -> None:
-        """Count a session's kinds: alone, after one, and after two before them."""
-        if not self.counts:
-            self.counts = [Counter(), Counter(), Counter()]
-        for order, counter in enumerate(self.counts):
+        """Count a session's kinds, one by one with what stands around each."""
+        for (before, after), counter in self.counts.items():
             counter.update(
-                (*kinds[i - order : i], kinds[i]) for i in range(order, len(kinds)) if kinds[i] >= 0
+                (*kinds[i - before : i], *kinds[i + 1 : i + 1 + after], kinds[i])
+                for i in range(before, len(kinds) - after)
+                if kinds[i] >= 0
             )
 
-    def log_probabilities(self, before: tuple[int, ...], order: int) -> npt.NDArray[np.float64]:
-        """(K,) natural logarithms, from Witten-Bell smoothed counts of the `order` kinds before."""
+    def log_probabilities(
+        self, before: tuple[int, ...], after: tuple[int, ...], context: tuple[int, int]
+    ) -> npt.NDArray[np.float64]:
+        """(K,) natural logarithms, from counts in a context, smoothed (Witten-Bell) by a shorter.
+
+        Args:
+            before: kinds before, as many as there are up to two.
+            after: the same after.
+            context: how many of them to look at.
+        """
         shares = np.full(len(KINDS), 1 / len(KINDS))
-        for length in range(order + 1):
-            context = before[len(before) - length :] if length else ()
-            if len(context) < length:
-                break
-            numbers = np.array(
-                [self.counts[length][(*context, kind)] for kind in range(len(KINDS))], np.float64
-            )
+        shorter = BACK_OFF[context]
+        if shorter is not None:
+            shares = np.exp(self.log_probabilities(before, after, shorter))
+        if len(before) >= context[0] and len(after) >= context[1]:
+            around = (*before[len(before) - context[0] :], *after[: context[1]])
+            counter = self.counts[context]
+            numbers = np.array([counter[(*around, k)] for k in range(len(KINDS))], np.float64)
             num_types = np.count_nonzero(numbers)
             if num_types:
                 shares = (numbers + num_types * shares) / (numbers.sum() + num_types)
         return np.log(shares)
 
 
+ID_ROWS = ("json before", "json after", "our before", "our after")
+
+
 @dataclass(slots=True, kw_only=True)
 class Questions:
     """What is asked of held-out sessions; `add` draws from one."""
 
-    bpe: ByteLevelBPETokenizer
+    bpe: Tokenizer
     tokenizer: RRWebTokenizer
     per_session: int
-    json_ids: list[npt.NDArray[np.uint16]] = field(default_factory=list)
-    our_ids: list[npt.NDArray[np.uint16]] = field(default_factory=list)
+    ids: dict[str, list[npt.NDArray[np.uint16]]] = field(
+        default_factory=lambda: {name: [] for name in ID_ROWS}
+    )
     before: list[tuple[int, ...]] = field(default_factory=list)
+    after: list[tuple[int, ...]] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     sessions: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
@@ -291,29 +316,32 @@ class Questions:
                 can_ask.append((number, written[key][0]))
         rng = session.rng("questions")
         drawn = rng.permutation(len(can_ask))[: self.per_session]
+        stops = np.append(encoded.event_starts[1:], len(encoded.ids))
+        stop_of = dict(zip(encoded.event_starts.tolist(), stops.tolist(), strict=True))
         for number, start in (can_ask[place] for place in sorted(drawn)):
-            self._ask(session, number, start, encoded.ids, encoded.keyframes)
+            self._ask_ours(encoded, start, stop_of[start])
+            self._ask_json(session, number)
 
-    def _ask(
-        self,
-        session: RawSession,
-        number: int,
-        start: int,
-        ids: npt.NDArray[np.uint16],
-        keyframes: npt.NDArray[np.uint32],
-    ) -> None:
+    def _ask_ours(self, encoded: EncodedSession, start: int, stop: int) -> None:
+        room = WINDOW_TOKENS - 3  # [CLS], [MASK], [SEP]
+        keyframes = encoded.keyframes
+        inside = keyframes[(keyframes <= start) & (keyframes >= start - room)]
+        opening = int(inside[0]) if len(inside) else max(0, start - room)
+        self.ids["our before"].append(encoded.ids[opening:start])
+        self.ids["our after"].append(encoded.ids[stop : stop + room])
+
+    def _ask_json(self, session: RawSession, number: int) -> None:
         # Room for [CLS], [MASK], [SEP], and for the source and `,"type":` of the second question.
         room = WINDOW_TOKENS - 8
-        stop = int(session.starts[number])
-        first = max(0, stop - room * _CHARS_PER_TOKEN[0])
-        text = session.text[first:stop] + EVENT_PREFIX
-        self.json_ids.append(np.array(self.bpe.encode(text).ids[-room:], np.uint16))
-        inside = keyframes[(keyframes <= start) & (keyframes >= start - (WINDOW_TOKENS - 3))]
-        opening = int(inside[0]) if len(inside) else max(0, start - (WINDOW_TOKENS - 3))
-        self.our_ids.append(ids[opening:start])
-        self.before.append(
-            tuple(event.kind for event in session.events[max(0, number - 2) : number])
-        )
+        begin, chars = int(session.starts[number]), room * _CHARS_PER_TOKEN[0]
+        text = session.text[max(0, begin - chars) : begin] + EVENT_PREFIX
+        self.ids["json before"].append(np.array(self.bpe.encode(text).ids[-room:], np.uint16))
+        end = begin + len(session.events[number].text)
+        text = "}}" + session.text[end : end + chars]
+        self.ids["json after"].append(np.array(self.bpe.encode(text).ids[:room], np.uint16))
+        kinds = [event.kind for event in session.events[max(0, number - 2) : number + 2]]
+        self.before.append(tuple(kinds[: min(2, number)]))
+        self.after.append(tuple(kinds[min(2, number) + 1 :]))
         self.answers.append(session.events[number].kind)
         self.sessions.append(session.session_id)
         self.groups.append(session.group)
@@ -328,12 +356,15 @@ class Questions:
             "splits": np.array(self.splits),
             "previous": np.array([before[-1] for before in self.before], np.int64),
         }
-        for name, rows in (("json", self.json_ids), ("our", self.our_ids)):
-            arrays[f"{name}_ids"] = np.concatenate([np.zeros(0, np.uint16), *rows])
-            arrays[f"{name}_stops"] = np.cumsum([len(row) for row in rows])
-        for order, name in enumerate(("frequency", "after one", "after two")):
+        for name, rows in self.ids.items():
+            arrays[f"ids {name}"] = np.concatenate([np.zeros(0, np.uint16), *rows])
+            arrays[f"stops {name}"] = np.cumsum([len(row) for row in rows])
+        for name, context in CONTEXTS.items():
             arrays[f"counts {name}"] = np.array(
-                [counts.log_probabilities(before, order) for before in self.before]
+                [
+                    counts.log_probabilities(before, after, context)
+                    for before, after in zip(self.before, self.after, strict=True)
+                ]
             )
         np.savez(path, **arrays)
 
@@ -348,47 +379,64 @@ def main() -> None:
     parser.add_argument("--windows_per_session", type=int, default=64)
     parser.add_argument("--questions_per_session", type=int, default=12)
     parser.add_argument("--bpe_chars", type=int, default=60_000_000)
+    parser.add_argument("--reuse", type=Path, help="an archive whose tokenizer and shards stay")
     arguments = parser.parse_args()
-
-    def sessions() -> Iterator[RawSession]:
-        return raw_sessions(arguments.recordings, arguments.corpus, every=arguments.every)
-
-    bpe = train_bpe(sessions(), arguments.bpe_chars)
-    print(f"trained a BPE of {bpe.get_vocab_size():,} ids", flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "tokenizer").mkdir()
-        bpe.save(str(folder / "tokenizer" / "tokenizer.json"))
-        questions = Questions(
-            bpe=bpe, tokenizer=RRWebTokenizer(), per_session=arguments.questions_per_session
-        )
-        counts, num_ids, num_bytes = KindCounts(), Counter[str](), Counter[str]()
-        writers = {split: SplitWriter(folder, split) for split in SPLITS}
-        for session in sessions():
-            row = windows_of(session, bpe, arguments.windows_per_session)
-            writers[session.split].append(row)
-            num_ids[session.split] += len(row.ids)
-            num_bytes[session.split] += len(bpe.decode(row.ids.tolist()).encode())
-            if session.split == "train":
-                counts.add([event.kind for event in session.events])
-            else:
-                questions.add(session)
-        for writer in writers.values():
-            writer.close()
-        questions.save(folder / "questions.npz", counts)
-        about = {
-            "ids": num_ids,
-            "bytes_per_id": {split: num_bytes[split] / n for split, n in num_ids.items()},
-            "questions": Counter(questions.splits),
-            "kinds": KINDS,
-        }
-        (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n")
+        if arguments.reuse is None:
+            write_shards(folder, arguments)
+        else:
+            with tarfile.open(arguments.reuse, "r:xz") as archive:
+                archive.extractall(folder, filter="data")
+        num_questions = write_questions(folder, arguments)
         with tarfile.open(arguments.output, "w:xz", preset=4) as archive:
             for path in sorted(folder.iterdir()):
                 archive.add(path, path.name)
+        print((folder / ABOUT_FILE).read_text())
     size = arguments.output.stat().st_size / 2**20
-    print(json.dumps(about))
-    print(f"{arguments.output}: {size:.1f} MiB")
+    print(f"{num_questions:,} questions; {arguments.output}: {size:.1f} MiB")
+
+
+def chosen_sessions(arguments: argparse.Namespace) -> Iterator[RawSession]:
+    """The sessions that the command is about."""
+    return raw_sessions(arguments.recordings, arguments.corpus, every=arguments.every)
+
+
+def write_shards(folder: Path, arguments: argparse.Namespace) -> None:
+    """Train the tokenizer and write the windows of all splits."""
+    bpe = train_bpe(chosen_sessions(arguments), arguments.bpe_chars)
+    print(f"trained a BPE of {bpe.get_vocab_size():,} ids", flush=True)
+    (folder / "tokenizer").mkdir()
+    bpe.save(str(folder / TOKENIZER_FILE))
+    num_ids, num_bytes = Counter[str](), Counter[str]()
+    writers = {split: SplitWriter(folder, split) for split in SPLITS}
+    for session in chosen_sessions(arguments):
+        row = windows_of(session, bpe, arguments.windows_per_session)
+        writers[session.split].append(row)
+        num_ids[session.split] += len(row.ids)
+        num_bytes[session.split] += len(bpe.decode(row.ids.tolist()).encode())
+    for writer in writers.values():
+        writer.close()
+    bytes_per_id = {split: num_bytes[split] / number for split, number in num_ids.items()}
+    about = {"ids": num_ids, "bytes_per_id": bytes_per_id}
+    (folder / ABOUT_FILE).write_text(json.dumps(about, indent=1) + "\n")
+
+
+def write_questions(folder: Path, arguments: argparse.Namespace) -> int:
+    """Write the questions and return their number."""
+    bpe = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+    bpe.encode_special_tokens = True
+    counts = KindCounts()
+    questions = Questions(
+        bpe=bpe, tokenizer=RRWebTokenizer(), per_session=arguments.questions_per_session
+    )
+    for session in chosen_sessions(arguments):
+        if session.split == "train":
+            counts.add([event.kind for event in session.events])
+        else:
+            questions.add(session)
+    questions.save(folder / "questions.npz", counts)
+    return len(questions.answers)
 
 
 if __name__ == "__main__":
