@@ -27,8 +27,10 @@ import argparse
 import hashlib
 import json
 import math
+import shutil
 import sys
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -88,10 +90,12 @@ def unpacked(archive: Path) -> Path:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     folder = archive.with_name(f"{archive.name.removesuffix('.tar.xz')}-{digest[:8]}.unpacked")
     if not folder.is_dir():
-        partial_folder = folder.with_name(folder.name + ".partial")
-        with tarfile.open(archive, "r:xz") as content:
-            content.extractall(partial_folder, filter="data")
-        partial_folder.rename(folder)
+        with tempfile.TemporaryDirectory(dir=archive.parent) as partial_folder:
+            with tarfile.open(archive, "r:xz") as content:
+                content.extractall(partial_folder, filter="data")
+            if not folder.is_dir():  # another process may have been faster
+                shutil.move(partial_folder, folder)
+                Path(partial_folder).mkdir()
     return folder
 
 
