@@ -52,6 +52,7 @@ from rrweb_bert import assembly
 from rrweb_bert.arguments import parse_arguments
 from rrweb_bert.collator import EVALUATION_MASK_SEED, RRWebDataCollator
 from rrweb_bert.evaluation import sum_losses
+from rrweb_bert.example_predictions import ExamplePredictions
 from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM
 from rrweb_tokenizer.structural_vocab import CLS_ID, MASK_ID, PAD_ID, SEP_ID, STRUCTURAL_IDS
 
@@ -118,6 +119,8 @@ def train_text_bert(folder: Path, output: Path, flags: list[str]) -> None:
     trainer = assembly.build_trainer(
         arguments, plan, corpus_dir=folder, tokenizer=tokenizer, model=model, start=None
     )
+    # Example predictions are told as events, which text ids are not.
+    trainer.remove_callback(ExamplePredictions)
     trainer.train()
     trainer.save_model()
     tokenizer.save_pretrained(output)
