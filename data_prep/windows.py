@@ -128,6 +128,16 @@ def window_sessions(plan: WindowPlan, table: SplitTable, sample_index: int) -> t
     return tuple(dict.fromkeys(drawn))
 
 
+def window_sessions(
+    plan: WindowPlan, table: SplitTable, sample_index: int, num_pieces: int
+) -> list[int]:
+    """Return the sessions that the first pieces of a sample's window come from, in order.
+
+    A window of n [SEP]s has n pieces; the last of them may be empty.
+    """
+    return [_draw(plan, table, sample_index, part).session for part in range(num_pieces)]
+
+
 def packed(window_tokens: int, pieces: Iterable[npt.NDArray[np.uint16]]) -> npt.NDArray[np.uint16]:
     """Return (T,) uint16: [CLS], then pieces with a [SEP] after each, as many as fill it.
 

@@ -22,6 +22,7 @@ __all__ = ["main"]
 COMMANDS: Final = {
     "plot": ("plot_command", "draw the loss and learning rate of a run"),
     "push": ("push_command", "upload a trained model to the Hugging Face Hub"),
+    "evaluate": ("evaluate.command", "measure a model on held-out sessions, beside baselines"),
 }
 """Name -> module in this package, and the line that `--help` prints."""
 

@@ -258,10 +258,17 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
         self, input_ids: Tensor, labels: Tensor, attention_mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Float32 logits (K, V) of the masked positions and their labels (K,), in reading order."""
-        with self._kernels(input_ids):
-            hidden = self._hidden(input_ids, attention_mask)
         is_masked = labels != IGNORE_INDEX
-        return self.cls(hidden[is_masked]).float(), labels[is_masked]
+        hidden = self.masked_states(input_ids, is_masked, attention_mask)
+        return self.cls(hidden).float(), labels[is_masked]
+
+    @torch.no_grad()
+    def masked_states(
+        self, input_ids: Tensor, is_masked: Tensor, attention_mask: Tensor | None = None
+    ) -> Tensor:
+        """The last hidden states (K, H) where `is_masked` (B, T), in reading order."""
+        with self._kernels(input_ids):
+            return self._hidden(input_ids, attention_mask)[is_masked]
 
     def masked_losses(
         self, input_ids: Tensor, labels: Tensor, attention_mask: Tensor | None = None
