@@ -20,6 +20,7 @@ __all__ = ["main"]
 
 COMMANDS: Final = {
     "probe": ("probe_command", "judge frozen vectors by what classifiers read in them"),
+    "retrieve": ("retrieve_command", "judge frozen vectors by what stands near in them"),
     "plot": ("plot_command", "draw the loss and learning rate of a run"),
 }
 """Name -> module in this package, and the line that `--help` prints."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
+from functools import partial
 
 from data_prep.files import write_text_atomically
 
@@ -51,18 +51,17 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: it cannot be done as asked.
         DataError: a corpus or the labels cannot be used.
     """
-    from .probing.options import find_pairs, open_pair
+    from .probing.options import judged
     from .probing.probe_run import probe_pair, summarise
     from .probing.tables import markdown_table, probe_tables, text_table
 
     tasks = _tasks(arguments)
     fields = sorted({task.field for task in tasks})
-    results = []
-    for pair in find_pairs(arguments):
-        print(f"{pair.name}", file=sys.stderr, flush=True)
-        probed = open_pair(pair, arguments, fields)
-        found = probe_pair(probed, tasks, min_units=arguments.min_units, seed=arguments.seed)
-        results.append((pair.name, found))
+    results = judged(
+        arguments,
+        fields,
+        partial(probe_pair, tasks=tasks, min_units=arguments.min_units, seed=arguments.seed),
+    )
     report = summarise(results, seed=arguments.seed)
     tables = probe_tables(report)
     print("\n\n".join(map(text_table, tables)))

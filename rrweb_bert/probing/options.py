@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from data_prep.errors import DataError
 from data_prep.prepare import PrepareOptions, open_or_prepare
@@ -18,7 +21,9 @@ from .labels import read_labels
 from .probes import WindowStates
 from .units import Sessions, load_sessions
 
-__all__ = ["Pair", "Probed", "add_pair_arguments", "find_pairs", "open_pair"]
+__all__ = ["Pair", "Probed", "add_pair_arguments", "find_pairs", "judged", "open_pair"]
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,7 @@ def add_pair_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", default="auto", help="auto, cpu or cuda (%(default)s)")
     add("--precision", default="auto", choices=("auto", "fp32", "fp16", "bf16"))
     add("--cache_dir", type=Path, help="keeps vectors for the next run")
+    add("--num_proc", type=int, default=1, help="pairs judged at once (%(default)s)")
     add("--seed", type=int, default=0, help="of boosting and of the bootstrap (%(default)s)")
     add("--json", type=Path, metavar="FILE", help="write all figures")
     add("--markdown", type=Path, metavar="FILE", help="write the tables")
@@ -140,6 +146,28 @@ def open_pair(pair: Pair, arguments: argparse.Namespace, fields: list[str]) -> P
         trained=found.pop(""),
         untrained=found,
     )
+
+
+def judged(
+    arguments: argparse.Namespace, fields: list[str], judge: Callable[[Probed], Result]
+) -> list[tuple[str, Result]]:
+    """The name of each pair and what `judge` finds in it.
+
+    Vectors are made one pair after the other; `--num_proc` pairs are judged at once.
+
+    Raises:
+        UsageError: see `find_pairs` and `open_pair`.
+        DataError: see there; `judge` may raise its own.
+    """
+
+    def opened() -> Iterator[Probed]:
+        for pair in find_pairs(arguments):
+            print(pair.name, file=sys.stderr, flush=True)
+            yield open_pair(pair, arguments, fields)
+
+    names = [pair.name for pair in find_pairs(arguments)]
+    found = Parallel(n_jobs=arguments.num_proc)(delayed(judge)(each) for each in opened())
+    return list(zip(names, found, strict=True))
 
 
 def _regrouped(sessions: Sessions, labels: list[dict[str, Any] | None], field: str) -> Sessions:

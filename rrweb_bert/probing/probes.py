@@ -29,11 +29,14 @@ __all__ = [
     "Layers",
     "Outcome",
     "WindowStates",
+    "encoder_candidates",
     "layer_choices",
     "pooled_vectors",
     "probe_task",
     "session_sums",
+    "tfidf_features",
     "unit_counts",
+    "unit_texts",
 ]
 
 ENCODER: Final = "encoder"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-__all__ = ["markdown_table", "probe_tables", "text_table"]
+__all__ = ["markdown_table", "probe_tables", "retrieval_tables", "text_table"]
 
 _TITLES: Final = {
     "macro_f1": "macro-F1",
@@ -36,6 +36,35 @@ def probe_tables(report: dict[str, Any]) -> list[Table]:
             rows.append(row)
         tables.append((title, heads, rows))
     return tables
+
+
+def retrieval_tables(report: dict[str, Any]) -> list[Table]:
+    """A table a question; what chance would give is its last row."""
+    tables: list[Table] = []
+    for name, question in report["questions"].items():
+        methods = question["methods"]
+        metrics = list(next(iter(methods.values()))["scores"])
+        heads = [metric for metric in metrics if not metric.startswith("chance ")]
+        rows = [
+            [method, *(_interval(found["scores"][metric]) for metric in heads)]
+            for method, found in methods.items()
+        ]
+        by_chance = next(iter(methods.values()))["scores"]
+        values = [_chance_of(metric, by_chance) for metric in heads]
+        rows.append(["chance", *values])
+        title = f"{name}: {question['num_units']:,} held-out of {question['num_groups']} groups"
+        tables.append((title, ["method", *heads], rows))
+    return tables
+
+
+def _chance_of(metric: str, scores: dict[str, dict[str, float]]) -> str:
+    """What chance gives for a metric; a share's is told under the name of what it is a share of."""
+    for name in (f"chance {metric}", f"chance {metric.replace('P@10', 'mAP')}"):
+        if name in scores:
+            return f"{scores[name]['value']:.3f}"
+    if metric.startswith("share of own site"):
+        return f"{scores['chance share of own site']['value']:.3f}"
+    return "-"
 
 
 def text_table(table: Table) -> str:
