@@ -25,10 +25,14 @@ __all__ = [
     "macro_f1",
     "pooled",
     "scores_by_draw",
+    "scores_of",
 ]
 
 NUM_DRAWS: Final = 1000
 METRICS: Final = ("macro_f1", "balanced_accuracy", "auroc")
+
+_DRAWS_AT_ONCE: Final = 100  # keeps weights times units in cache
+_TINY: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,79 +68,90 @@ def pooled(parts: Sequence[Predictions]) -> Predictions:
     )
 
 
-def macro_f1(
-    y: npt.NDArray[np.int64],
-    predicted: npt.NDArray[np.int64],
-    num_classes: int,
-    weights: npt.NDArray[np.floating] | None = None,
-) -> float:
-    """The mean F1 of the classes that occur in `y` (with weight above 0); NaN where none does.
+def macro_f1(y: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], num_classes: int) -> float:
+    """The mean F1 of the classes that occur in `y`; NaN where none does.
 
     >>> macro_f1(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), 2)  # (2/3 + 4/5) / 2
     0.7333333333333334
     """
-    confusion = _confusion(y, predicted, num_classes, weights)
-    true, said = confusion.sum(axis=1), confusion.sum(axis=0)
-    occurs = true > 0
-    if not occurs.any():
-        return float("nan")
-    return float((2 * confusion.diagonal()[occurs] / (true + said)[occurs]).mean())
+    confusion = _confusion(y, predicted, num_classes, np.ones((1, len(y))))
+    return float(_macro_f1(confusion)[0])
 
 
 def balanced_accuracy(
-    y: npt.NDArray[np.int64],
-    predicted: npt.NDArray[np.int64],
-    num_classes: int,
-    weights: npt.NDArray[np.floating] | None = None,
+    y: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], num_classes: int
 ) -> float:
-    """The mean recall of the classes that occur."""
-    confusion = _confusion(y, predicted, num_classes, weights)
-    true = confusion.sum(axis=1)
-    occurs = true > 0
-    if not occurs.any():
-        return float("nan")
-    return float((confusion.diagonal()[occurs] / true[occurs]).mean())
+    """The mean recall of the classes that occur; NaN where none does."""
+    confusion = _confusion(y, predicted, num_classes, np.ones((1, len(y))))
+    return float(_balanced_accuracy(confusion)[0])
+
+
+def auroc(y: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]) -> float:
+    """Area under the ROC curve; of several classes the mean of each against the others.
+
+    Classes that have no unit, or all of them, are left out; NaN where none is left.
+    """
+    return float(_auroc(y, probabilities, np.ones((1, len(y))))[0])
 
 
 def _confusion(
     y: npt.NDArray[np.int64],
     predicted: npt.NDArray[np.int64],
     num_classes: int,
-    weights: npt.NDArray[np.floating] | None,
+    weights: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    cells = np.bincount(y * num_classes + predicted, weights=weights, minlength=num_classes**2)
-    return cells.reshape(num_classes, num_classes).astype(np.float64)
+    """(b, c, c): how much weight of each class, by row, was taken for each, by column."""
+    cells = np.zeros((len(y), num_classes**2))
+    cells[np.arange(len(y)), y * num_classes + predicted] = 1.0
+    confusion: npt.NDArray[np.float64] = (weights @ cells).reshape(-1, num_classes, num_classes)
+    return confusion
 
 
-def auroc(
+def _macro_f1(confusion: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    true, said = confusion.sum(axis=2), confusion.sum(axis=1)
+    right = np.diagonal(confusion, axis1=1, axis2=2)
+    return _mean_where(true > 0, 2 * right / np.maximum(true + said, _TINY))
+
+
+def _balanced_accuracy(confusion: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    true = confusion.sum(axis=2)
+    right = np.diagonal(confusion, axis1=1, axis2=2)
+    return _mean_where(true > 0, right / np.maximum(true, _TINY))
+
+
+def _auroc(
     y: npt.NDArray[np.int64],
     probabilities: npt.NDArray[np.float64],
-    weights: npt.NDArray[np.floating] | None = None,
-) -> float:
-    """Area under the ROC curve; of several classes the mean of each against the others.
-
-    Classes that have no unit, or all of them, are left out; NaN where none is left.
-    """
-    weights = np.ones(len(y)) if weights is None else weights
+    weights: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
     classes = [1] if probabilities.shape[1] == 2 else list(range(probabilities.shape[1]))
-    areas = [_area(y == c, probabilities[:, c], weights) for c in classes]
-    known = [area for area in areas if not np.isnan(area)]
-    return float(np.mean(known)) if known else float("nan")
+    areas = np.stack([_areas(y == c, probabilities[:, c], weights) for c in classes], axis=1)
+    return _mean_where(~np.isnan(areas), np.nan_to_num(areas))
 
 
-def _area(
+def _areas(
     is_positive: npt.NDArray[np.bool_],
     scores: npt.NDArray[np.float64],
-    weights: npt.NDArray[np.floating],
-) -> float:
-    """The chance that a positive has a higher score than a negative, ties counted half."""
-    _, place = np.unique(scores, return_inverse=True)
-    positive = np.bincount(place, weights=weights * is_positive)
-    negative = np.bincount(place, weights=weights * ~is_positive)
-    if positive.sum() == 0 or negative.sum() == 0:
-        return float("nan")
-    below = np.cumsum(negative) - negative
-    return float((positive * (below + negative / 2)).sum() / (positive.sum() * negative.sum()))
+    weights: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """(b,) the chance that a positive has a higher score than a negative, ties counted half."""
+    order = np.argsort(scores, kind="stable")
+    starts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
+    positive = np.add.reduceat(weights[:, order] * is_positive[order], starts, axis=1)
+    negative = np.add.reduceat(weights[:, order] * ~is_positive[order], starts, axis=1)
+    below = np.cumsum(negative, axis=1) - negative / 2
+    pairs = positive.sum(axis=1) * negative.sum(axis=1)
+    area = (positive * below).sum(axis=1) / np.maximum(pairs, _TINY)
+    return np.where(pairs > 0, area, np.nan)
+
+
+def _mean_where(
+    counts: npt.NDArray[np.bool_], values: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """(b,) the mean of each row's values that count, NaN where none does."""
+    total = (values * counts).sum(axis=1)
+    number = counts.sum(axis=1)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 
 def bootstrap_weights(
@@ -151,25 +166,26 @@ def bootstrap_weights(
     return times[:, place]
 
 
-def scores_of(
-    predictions: Predictions, weights: npt.NDArray[np.floating] | None = None
-) -> dict[str, float]:
+def scores_of(predictions: Predictions) -> dict[str, float]:
     """The score of each of `METRICS`."""
-    num_classes = predictions.probabilities.shape[1]
-    said = predictions.probabilities.argmax(axis=1)
-    return {
-        "macro_f1": macro_f1(predictions.y, said, num_classes, weights),
-        "balanced_accuracy": balanced_accuracy(predictions.y, said, num_classes, weights),
-        "auroc": auroc(predictions.y, predictions.probabilities, weights),
-    }
+    found = scores_by_draw(predictions, np.ones((1, len(predictions.y))))
+    return {metric: float(values[0]) for metric, values in found.items()}
 
 
 def scores_by_draw(
     predictions: Predictions, weights: npt.NDArray[np.float64]
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """(b,) of each metric: the scores in each draw."""
-    rows = [scores_of(predictions, draw) for draw in weights]
-    return {metric: np.array([row[metric] for row in rows]) for metric in METRICS}
+    """(b,) of each metric: the scores where units count as often as `weights` (b, t) say."""
+    said = predictions.probabilities.argmax(axis=1)
+    num_classes = predictions.probabilities.shape[1]
+    rows = []
+    for start in range(0, len(weights), _DRAWS_AT_ONCE):
+        some = weights[start : start + _DRAWS_AT_ONCE]
+        confusion = _confusion(predictions.y, said, num_classes, some)
+        areas = _auroc(predictions.y, predictions.probabilities, some)
+        rows.append((_macro_f1(confusion), _balanced_accuracy(confusion), areas))
+    columns = [np.concatenate(column) for column in zip(*rows, strict=True)]
+    return dict(zip(METRICS, columns, strict=True))
 
 
 def interval_of(value: float, draws: npt.NDArray[np.float64]) -> Interval:

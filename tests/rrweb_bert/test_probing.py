@@ -44,6 +44,7 @@ from rrweb_bert.probing.scores import (
     balanced_accuracy,
     bootstrap_weights,
     macro_f1,
+    scores_by_draw,
     scores_of,
 )
 from rrweb_bert.probing.transforms import TRANSFORMS, transformed
@@ -158,7 +159,8 @@ def test_weights_are_repetitions(pairs):
     rng = np.random.default_rng(0)
     probabilities = rng.random((len(y), 3)).round(1)
     groups = np.array(["a"] * len(y))
-    weighted = scores_of(Predictions(y=y, probabilities=probabilities, groups=groups), times * 1.0)
+    once = Predictions(y=y, probabilities=probabilities, groups=groups)
+    weighted = scores_by_draw(once, times[None] * 1.0)
     again = Predictions(
         y=np.repeat(y, times),
         probabilities=np.repeat(probabilities, times, axis=0),
@@ -167,7 +169,7 @@ def test_weights_are_repetitions(pairs):
     if times.sum():
         repeated = scores_of(again)
         for metric, value in weighted.items():
-            np.testing.assert_allclose(value, repeated[metric])
+            np.testing.assert_allclose(value[0], repeated[metric])
 
 
 def test_a_draw_takes_whole_groups():
@@ -302,13 +304,13 @@ def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("probing")
     lines = []
     for place in range(8):
-        for number in range(6):
+        for number in range(10):
             site = f"{synthetic.SITES[place % 4]}{place}"
             path = folder / "in" / site / f"{number}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             is_bot = number % 2 == 0
             events = synthetic.make_events(
-                synthetic.SITES[place % 4], 10 * place + number, num_actions=12 if is_bot else 40
+                synthetic.SITES[place % 4], 16 * place + number, num_actions=4 if is_bot else 16
             )
             path.write_text(json.dumps(events))
             middle = events[len(events) // 2]["timestamp"]
@@ -333,20 +335,21 @@ def test_no_group_is_both_seen_and_unseen(prepared):
     assert len(seen) >= 3
     assert len(unseen) >= 2
     assert not seen & unseen
-    assert len(sessions.rows) == 48
+    assert len(sessions.rows) == 80
     names = [row.session_id for row in sessions.rows]
     labels = read_labels(prepared / "labels.jsonl", names, [])
     units = session_units(sessions, labels, parse_task("visitor"), min_units=5)
     assert units.classes == ("bot", "human")
     assert not set(units.groups[units.is_seen]) & set(units.groups[~units.is_seen])
     windows = window_units(sessions, labels, parse_span_task("spans:seen"), min_units=5)
-    assert len(windows.units) == len(sessions.windows) > 100
+    assert len(windows.units) == len(sessions.windows) > 200
     with pytest.raises(DataError, match="mood: fewer than two classes"):
         session_units(sessions, labels, parse_task("mood"), min_units=5)
 
 
 def test_probe_reports_every_method(prepared, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(classifiers, "_MAX_ITERATIONS", 10)
+    monkeypatch.setattr(classifiers, "_STRENGTHS", (0.01,))
     command = [
         "probe", str(prepared / "model"), str(prepared / "corpus"),
         "--labels", str(prepared / "labels.jsonl"), "--label", "visitor", "--spans", "spans:seen",
@@ -418,12 +421,12 @@ def test_rendered_tokens_are_words(prepared):
     texts = unit_texts(sessions, RRWebTokenizer(), are_windows=False)
     assert all(text.startswith("[KEY_HEAD] ") for text in texts)
     terms = tfidf_features(texts, sessions.is_seen)
-    assert terms.shape[0] == 48
+    assert terms.shape[0] == 80
     norms = np.sqrt(np.asarray(terms.multiply(terms).sum(axis=1))).ravel()
     np.testing.assert_allclose(norms, 1, atol=1e-5)
     choice = choose_and_predict(
         sparse_linear("words", terms)[:1],
-        (np.arange(48) % 2).astype(np.int64),
+        (np.arange(80) % 2).astype(np.int64),
         sessions.groups,
         sessions.is_seen,
     )
