@@ -20,6 +20,8 @@ from .arguments import UsageError
 __all__ = ["main"]
 
 COMMANDS: Final = {
+    "probe": ("probe_command", "judge frozen vectors by what classifiers read in them"),
+    "retrieve": ("retrieve_command", "judge frozen vectors by what stands near in them"),
     "plot": ("plot_command", "draw the loss and learning rate of a run"),
     "push": ("push_command", "upload a trained model to the Hugging Face Hub"),
     "evaluate": ("evaluate.command", "measure a model on held-out sessions, beside baselines"),

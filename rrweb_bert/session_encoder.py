@@ -46,7 +46,7 @@ from .model_files import load_model
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
 from .window_pooling import POSITIONS, Window, cut_session, pool_hidden, vectors_of_sums
 
-__all__ = ["DEFAULT_MODEL", "SessionEncoder", "WindowSums", "WindowVectors"]
+__all__ = ["DEFAULT_MODEL", "Precision", "SessionEncoder", "WindowSums", "WindowVectors"]
 
 DEFAULT_MODEL: Final = Path(__file__).parent / "models" / "mini"
 """The model that comes with the package."""

@@ -308,6 +308,21 @@ def test_options_that_do_not_fit_are_refused(tmp_path, small_model, own_tokenize
         SessionEncoder.from_pretrained(tmp_path / "model", precision="int8")
 
 
+@pytest.mark.gpu
+def test_a_gpu_gives_the_vectors_of_the_cpu(tmp_path, encoder, small_model, sessions):
+    small_model.save_pretrained(tmp_path / "model")
+    expected = encoder.encode(sessions, "mean+interactions")
+    exact = SessionEncoder.from_pretrained(tmp_path / "model", "cuda", precision="fp32")
+    np.testing.assert_allclose(exact.encode(sessions, "mean+interactions"), expected, atol=1e-4)
+    for precision in ("fp16", "bf16"):
+        fast = SessionEncoder.from_pretrained(tmp_path / "model", "cuda", precision=precision)
+        found = fast.encode(sessions, "mean+interactions")
+        assert found.dtype == np.float32
+        cosines = (found * expected).sum(axis=1)
+        cosines /= np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
+        assert cosines.min() > 0.999
+
+
 def test_the_package_is_imported_without_torch():
     code = "import sys, rrweb_bert; assert 'torch' not in sys.modules; print(rrweb_bert.__all__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -1,0 +1,1 @@
+"""What frozen vectors of sessions know: probes, retrieval, and baselines that could win."""

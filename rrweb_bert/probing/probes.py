@@ -1,0 +1,184 @@
+"""The probes of one model on one corpus: every method predicts the units of unseen groups.
+
+Methods, for each task: the majority class; counts of events and gradient boosting; TF-IDF of
+rendered tokens and logistic regression; the encoder, untrained and trained, with logistic
+regression on its vectors. Of each, everything that is free is chosen within the seen groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from rrweb_tokenizer import RRWebTokenizer
+
+from ..session_ids import estimated_times_ms, event_starts_of
+from ..window_pooling import POOLINGS, POSITIONS, vectors_of_sums
+from .classifiers import Candidate, choose_and_predict, dense_linear
+from .count_features import count_features
+from .scores import Predictions
+from .units import LabelledUnits, Sessions
+
+__all__ = [
+    "ENCODER",
+    "Layers",
+    "Outcome",
+    "WindowStates",
+    "encoder_candidates",
+    "layer_choices",
+    "pooled_vectors",
+    "probe_task",
+    "session_sums",
+    "tfidf_features",
+    "unit_counts",
+    "unit_texts",
+]
+
+ENCODER: Final = "encoder"
+UNTRAINED: Final = "untrained encoder"
+MAJORITY: Final = "majority class"
+COUNTS: Final = "counts + boosting"
+TFIDF: Final = "TF-IDF + logistic regression"
+
+_MAX_TERMS: Final = 50_000
+
+Layers = dict[str, tuple[int, ...]]
+"""Name -> the places of hidden states that are averaged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WindowStates:
+    """What an encoder made of all windows: sums (w, L, P, H) and counts (w, P)."""
+
+    sums: npt.NDArray[np.float32]
+    counts: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcome:
+    """What a method predicts, and which candidate it chose."""
+
+    predictions: Predictions
+    chosen: str
+    inner_macro_f1: float
+
+
+def layer_choices(num_states: int) -> Layers:
+    """The hidden states to choose from: the last one, and the mean of all layers' outputs."""
+    return {"last layer": (num_states - 1,), "mean of layers": tuple(range(1, num_states))}
+
+
+def session_sums(states: WindowStates, window_session: npt.NDArray[np.int64]) -> WindowStates:
+    """The sums and counts of whole sessions."""
+    num_sessions = int(window_session[-1]) + 1
+    sums = np.zeros((num_sessions, *states.sums.shape[1:]), dtype=np.float64)
+    counts = np.zeros((num_sessions, len(POSITIONS)), dtype=np.int64)
+    np.add.at(sums, window_session, states.sums)
+    np.add.at(counts, window_session, states.counts)
+    return WindowStates(sums=sums.astype(np.float32), counts=counts)
+
+
+def pooled_vectors(
+    states: WindowStates, layers: Sequence[int], pooling: str
+) -> npt.NDArray[np.float32]:
+    """(u, H) or (u, 2 H) float32: the vectors of `pooling`, averaged over `layers`."""
+    sums = states.sums[:, list(layers)].astype(np.float64).mean(axis=1)
+    return vectors_of_sums(sums, states.counts, pooling)
+
+
+def encoder_candidates(states: WindowStates) -> list[Candidate]:
+    """All poolings of all choices of layers."""
+    candidates: list[Candidate] = []
+    for layer_name, layers in layer_choices(states.sums.shape[1]).items():
+        for pooling in POOLINGS:
+            name = f"{pooling}, {layer_name}"
+            candidates += dense_linear(name, pooled_vectors(states, layers, pooling))
+    return candidates
+
+
+def unit_counts(sessions: Sessions, *, are_windows: bool) -> npt.NDArray[np.float64]:
+    """(u, f) float64: `count_features` of every session or window."""
+    rows = []
+    times_by_session: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]] = []
+    for row in sessions.rows:
+        starts = event_starts_of(row.ids)
+        times_ms = estimated_times_ms(row.ids, starts, row.start_ms, row.end_ms)
+        times_by_session.append((starts, times_ms))
+        if not are_windows:
+            rows.append(count_features(row.ids, times_ms))
+    if are_windows:
+        for window in sessions.windows:
+            starts, times_ms = times_by_session[window.session]
+            inside = (starts >= window.start) & (starts < window.stop)
+            rows.append(count_features(window.ids, times_ms[inside]))
+    return np.array(rows)
+
+
+def unit_texts(sessions: Sessions, tokenizer: RRWebTokenizer, *, are_windows: bool) -> list[str]:
+    """The rendered tokens of every session or window."""
+    ids = [w.ids for w in sessions.windows] if are_windows else [r.ids for r in sessions.rows]
+    return [tokenizer.render(one) for one in ids]
+
+
+def tfidf_features(texts: Sequence[str], is_train: npt.NDArray[np.bool_]) -> Any:
+    """(u, terms) sparse: words and pairs of words, weighted by what the training texts hold."""
+    vectorizer = TfidfVectorizer(
+        token_pattern=r"\S+",  # noqa: S106 - a pattern of words
+        lowercase=True,
+        ngram_range=(1, 2),
+        min_df=2,
+        max_features=_MAX_TERMS,
+        sublinear_tf=True,
+        dtype=np.float32,
+    )
+    vectorizer.fit(text for text, taken in zip(texts, is_train, strict=True) if taken)
+    return vectorizer.transform(texts)
+
+
+def probe_task(
+    units: LabelledUnits,
+    methods: dict[str, Callable[[], list[Candidate]]],
+    *,
+    seed: int = 0,
+) -> dict[str, Outcome]:
+    """What each method predicts for the unseen units, `MAJORITY` included.
+
+    Args:
+        units: of one task.
+        methods: name -> its candidates, with features of all sessions or windows.
+        seed: of the classifiers that need one.
+    """
+    held_out = ~units.is_seen
+    shares = np.bincount(units.y[units.is_seen], minlength=len(units.classes)).astype(np.float64)
+    shares /= shares.sum()
+    found = {
+        MAJORITY: Outcome(
+            predictions=Predictions(
+                y=units.y[held_out],
+                probabilities=np.tile(shares, (int(held_out.sum()), 1)),
+                groups=units.groups[held_out],
+            ),
+            chosen=units.classes[int(shares.argmax())],
+            inner_macro_f1=float("nan"),
+        )
+    }
+    for name, make in methods.items():
+        candidates = [
+            Candidate(name=c.name, features=c.features[units.units], make=c.make) for c in make()
+        ]
+        choice = choose_and_predict(candidates, units.y, units.groups, units.is_seen, seed=seed)
+        found[name] = Outcome(
+            predictions=Predictions(
+                y=units.y[held_out],
+                probabilities=choice.probabilities,
+                groups=units.groups[held_out],
+            ),
+            chosen=choice.name,
+            inner_macro_f1=choice.inner_macro_f1,
+        )
+    return found

@@ -1,0 +1,23 @@
+"""The extra that probes and retrieval need; imports nothing of it."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from ..arguments import UsageError
+
+__all__ = ["require_extra"]
+
+
+def require_extra() -> None:
+    """Say how to install what these commands need, where it is missing.
+
+    Raises:
+        UsageError: it is.
+    """
+    missing = [name for name in ("sklearn", "rapidfuzz") if not importlib.util.find_spec(name)]
+    if missing:
+        raise UsageError(
+            f"{' and '.join(missing)} is not installed; it comes with the extra `evaluate`: "
+            "pip install -e '.[evaluate]' in a clone"
+        )

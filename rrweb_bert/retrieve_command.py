@@ -1,0 +1,68 @@
+"""`python -m rrweb_bert retrieve MODEL DATA --labels FILE`: does what is alike stand near?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import partial
+
+from data_prep.files import write_text_atomically
+
+from .arguments import UsageError
+from .probing.labels import parse_task
+from .probing.requirements import require_extra
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command."""
+    require_extra()
+    from .probing.options import add_pair_arguments  # needs the extra
+
+    parser.description = (
+        "Find windows of the same session, and sessions of the same label on other sites, by "
+        "frozen vectors of held-out sessions, beside count vectors, TF-IDF and edit distance."
+    )
+    add_pair_arguments(parser)
+    parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="FIELD[:OTHER=V,V]",
+        help="a label of sessions to be found on other sites; repeatable",
+    )
+    parser.add_argument(
+        "--min_units", type=int, default=20, help="rarer classes are left out (%(default)s)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Search, and print the tables.
+
+    Raises:
+        UsageError: it cannot be done as asked.
+        DataError: a corpus or the labels cannot be used.
+    """
+    from .probing.options import judged
+    from .probing.retrieve_run import retrieve_pair, summarise_retrieval
+    from .probing.tables import markdown_table, retrieval_tables, text_table
+
+    try:
+        tasks = [parse_task(text) for text in arguments.label]
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    results = judged(
+        arguments,
+        sorted({task.field for task in tasks}),
+        partial(retrieve_pair, tasks=tasks, min_units=arguments.min_units, seed=arguments.seed),
+    )
+    report = summarise_retrieval(results, seed=arguments.seed)
+    tables = retrieval_tables(report)
+    print("\n\n".join(map(text_table, tables)))
+    if arguments.json is not None:
+        write_text_atomically(arguments.json, json.dumps(report, indent=1) + "\n")
+    if arguments.markdown is not None:
+        text = "\n\n".join(map(markdown_table, tables))
+        write_text_atomically(arguments.markdown, text + "\n")
+    return 0

@@ -1,0 +1,434 @@
+"""Probes and retrieval: worked examples, and that nothing is learnt where nothing is to learn."""
+
+import json
+from functools import partial
+
+import numpy as np
+import pytest
+import synthetic
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import set_seed
+
+from data_prep.errors import DataError
+from data_prep.prepare import PrepareOptions, prepare
+from rrweb_bert.__main__ import main
+from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
+from rrweb_bert.probing import classifiers
+from rrweb_bert.probing.classifiers import (
+    boosting,
+    choose_and_predict,
+    dense_linear,
+    sparse_linear,
+)
+from rrweb_bert.probing.count_features import (
+    count_features,
+    event_counts,
+    event_pattern,
+    feature_names,
+)
+from rrweb_bert.probing.labels import (
+    label_of,
+    parse_span_task,
+    parse_task,
+    read_labels,
+)
+from rrweb_bert.probing.retrieval import (
+    pattern_similarity,
+    same_label_scores,
+    same_session_scores,
+)
+from rrweb_bert.probing.scores import (
+    Predictions,
+    auroc,
+    balanced_accuracy,
+    bootstrap_weights,
+    macro_f1,
+    scores_by_draw,
+    scores_of,
+)
+from rrweb_bert.probing.transforms import TRANSFORMS, transformed
+from rrweb_bert.probing.units import load_sessions, session_units, window_units
+from rrweb_tokenizer import RRWebTokenizer
+from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
+
+SITES = [f"site-{i:02d}" for i in range(20)]
+
+
+def ids_of(text):
+    return np.array([STRUCTURAL_IDS[f"[{name}]"] for name in text.split()], dtype=np.uint16)
+
+
+# --- labels
+
+
+def test_tasks_say_what_they_take():
+    goal = parse_task("goal")
+    assert label_of({"goal": "search"}, goal) == "search"
+    assert label_of({"goal": None}, goal) is None
+    assert label_of({}, goal) is None
+    outcome = parse_task("outcome:goal=search,edit")
+    assert label_of({"outcome": "done", "goal": "edit"}, outcome) == "done"
+    assert label_of({"outcome": "done", "goal": "play"}, outcome) is None
+    assert outcome.name == "outcome:goal=edit,search"
+    assert label_of({"spans": []}, parse_task("spans")) == "no"
+    assert label_of({"spans": ["x"]}, parse_task("spans")) == "yes"
+
+
+@pytest.mark.parametrize("text", ["", "a:b", "a:b=", "a:=c", "a:b=c:d"])
+def test_a_task_that_cannot_be_read_is_refused(text):
+    with pytest.raises(ValueError, match=r"is (not|neither)"):
+        parse_task(text)
+
+
+def test_windows_meet_spans_that_left_a_trace():
+    task = parse_span_task("spans:seen:visitor=human")
+    labels = {
+        "visitor": "human",
+        "seen": ["rage"],
+        "spans": [{"type": "rage", "t0": 100, "t1": 200}, {"type": "dead", "t0": 400, "t1": 500}],
+    }
+    found = [task.label_of_window(labels, *times) for times in ((0, 99), (0, 100), (200, 300))]
+    assert found == ["no", "yes", "yes"]
+    # Whether the dead click is in the recording is not known: neither yes nor no.
+    assert task.label_of_window(labels, 450, 460) is None
+    assert task.label_of_window(labels, 150, 450) == "yes"
+    assert parse_span_task("spans").label_of_window(labels, 450, 460) == "yes"
+    assert parse_span_task("spans:visitor=human").evidence_field == ""
+
+
+def test_labels_are_found_by_file_or_id(tmp_path):
+    path = tmp_path / "labels.jsonl"
+    lines = [{"file": "shop/a.json.zst", "goal": "x"}, {"id": "b", "goal": "y"}]
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n\n")
+    found = read_labels(path, ["shop/a", "b", "c"], ["goal"])
+    assert [one and one["goal"] for one in found] == ["x", "y", None]
+    with pytest.raises(DataError, match="no line has a field 'mood'"):
+        read_labels(path, ["b"], ["mood"])
+    with pytest.raises(DataError, match="names none of the sessions"):
+        read_labels(path, ["other"], ["goal"])
+    path.write_text('{"file": "a"}\nnonsense\n')
+    with pytest.raises(DataError, match=r"labels\.jsonl, line 2: no JSON"):
+        read_labels(path, ["a"], [])
+    path.write_text('{"goal": "a"}\n')
+    with pytest.raises(DataError, match="line 1: none of file, path, session_id, id names"):
+        read_labels(path, ["a"], [])
+
+
+# --- counts
+
+
+def test_events_are_counted_by_their_heads():
+    ids = ids_of("KEY_HEAD EV_Meta DT_1 NAV MI_Click DT_9 REF_0 MI_Click DT_9 REF_0 IS_Scroll DT_8")
+    numbers = count_features(ids, np.array([0, 500, 2000.0, 4000]))
+    features = dict(zip(feature_names(), numbers, strict=True))
+    assert event_counts(ids).sum() == 4
+    assert features["[MI_Click]"] == 2
+    assert features["share [MI_Click]"] == 0.5
+    assert (features["[EV_Meta]"], features["[IS_Scroll]"], features["[DT_9]"]) == (1, 1, 2)
+    assert (features["duration s"], features["events a second"]) == (4.0, 1.0)
+    assert (features["interactions"], features["keyframes"]) == (3, 1)
+    assert (features["gap quantile 0.5"], features["gap quantile 1"]) == (1.5, 2.0)
+    pattern = event_pattern(ids)
+    assert len(pattern) == 4
+    assert pattern[1] == pattern[2] != pattern[3]
+
+
+def test_counts_of_a_stretch_without_events_are_finite():
+    assert np.isfinite(count_features(ids_of("KEY_CONT TAG_div"), np.zeros(0))).all()
+
+
+# --- scores
+
+
+def test_scores_by_hand():
+    y, said = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 1, 1])
+    # F1: 2*2/(3+2), 2*2/(2+4), 0
+    assert macro_f1(y, said, 4) == pytest.approx((0.8 + 2 / 3 + 0) / 3)
+    assert balanced_accuracy(y, said, 4) == pytest.approx((2 / 3 + 1 + 0) / 3)
+    scores = np.array([0.1, 0.4, 0.35, 0.8])
+    assert auroc(np.array([0, 0, 1, 1]), np.stack([1 - scores, scores], axis=1)) == 0.75
+    assert auroc(np.array([0, 1]), np.full((2, 2), 0.5)) == 0.5
+    assert np.isnan(auroc(np.array([1, 1]), np.full((2, 2), 0.5)))
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=30))
+def test_weights_are_repetitions(pairs):
+    y = np.array([label for label, _ in pairs])
+    times = np.array([number for _, number in pairs])
+    rng = np.random.default_rng(0)
+    probabilities = rng.random((len(y), 3)).round(1)
+    groups = np.array(["a"] * len(y))
+    once = Predictions(y=y, probabilities=probabilities, groups=groups)
+    weighted = scores_by_draw(once, times[None] * 1.0)
+    again = Predictions(
+        y=np.repeat(y, times),
+        probabilities=np.repeat(probabilities, times, axis=0),
+        groups=np.repeat(groups, times),
+    )
+    if times.sum():
+        repeated = scores_of(again)
+        for metric, value in weighted.items():
+            np.testing.assert_allclose(value[0], repeated[metric])
+
+
+def test_a_draw_takes_whole_groups():
+    groups = np.array(["a", "a", "b", "c", "c", "c"])
+    weights = bootstrap_weights(groups, num_draws=50)
+    assert (weights[:, 0] == weights[:, 1]).all()
+    assert (weights[:, 3] == weights[:, 5]).all()
+    assert (weights[:, [0, 2, 3]].sum(axis=1) == 3).all()
+    assert len(np.unique(weights, axis=0)) > 5
+    np.testing.assert_array_equal(weights, bootstrap_weights(groups, num_draws=50))
+
+
+# --- classifiers
+
+
+def made_up_task(seed=0, num=300, signal=2.0):
+    rng = np.random.default_rng(seed)
+    groups = np.array(SITES)[rng.integers(len(SITES), size=num)]
+    y = rng.integers(2, size=num)
+    x = rng.normal(size=(num, 6))
+    x[:, 0] += signal * y
+    return x, y, groups, np.isin(groups, SITES[:14])
+
+
+@pytest.mark.parametrize(
+    ("make", "num_shuffles"), [(partial(dense_linear, "x"), 4), (partial(boosting, "x"), 1)]
+)
+def test_what_is_there_is_learnt_and_shuffled_labels_are_at_chance(make, num_shuffles):
+    x, y, groups, is_train = made_up_task()
+    choice = choose_and_predict(make(x)[:2], y, groups, is_train)
+    assert auroc(y[~is_train], choice.probabilities) > 0.85
+    areas = []
+    for seed in range(num_shuffles):
+        shuffled = np.random.default_rng(seed).permutation(y)
+        choice = choose_and_predict(make(x)[:1], shuffled, groups, is_train)
+        areas.append(auroc(shuffled[~is_train], choice.probabilities))
+    assert 0.38 < np.mean(areas) < 0.62
+
+
+def test_a_group_on_both_sides_is_refused():
+    x, y, groups, is_train = made_up_task(num=60)
+    is_train[np.flatnonzero(is_train)[0]] = False
+    with pytest.raises(ValueError, match=r"groups in training and among the held-out: \['site-"):
+        choose_and_predict(dense_linear("x", x), y, groups, is_train)
+
+
+def test_choices_see_nothing_of_the_held_out_units():
+    x, y, groups, is_train = made_up_task(num=200)
+    first = choose_and_predict(dense_linear("x", x), y, groups, is_train)
+    changed = np.where(is_train, y, 1 - y)
+    second = choose_and_predict(dense_linear("x", x), changed, groups, is_train)
+    assert first.name == second.name
+    np.testing.assert_array_equal(first.probabilities, second.probabilities)
+
+
+def test_a_class_that_is_not_in_training_gets_no_probability():
+    x, y, groups, is_train = made_up_task(num=100)
+    y = np.where(is_train, y, 2)
+    choice = choose_and_predict(dense_linear("x", x)[:1], y, groups, is_train)
+    assert choice.probabilities.shape == (int((~is_train).sum()), 3)
+    assert (choice.probabilities[:, 2] == 0).all()
+
+
+# --- transforms and retrieval
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_transforms_are_fitted_on_the_seen_alone(name):
+    rng = np.random.default_rng(1)
+    x, groups = rng.normal(size=(60, 8)) + 5, np.array(["a", "b", "c"] * 20)
+    is_seen = groups != "c"
+    before = transformed(x, name, is_seen=is_seen, groups=groups)
+    x[~is_seen] *= 100
+    after = transformed(x, name, is_seen=is_seen, groups=groups)
+    np.testing.assert_allclose(before[is_seen], after[is_seen])
+    if name != "plain":
+        np.testing.assert_allclose(before[is_seen].mean(axis=0), 0, atol=1e-9)
+
+
+def test_whitened_numbers_have_unit_deviation_and_no_correlation():
+    x = np.random.default_rng(1).normal(size=(200, 4)) @ np.diag([9, 1, 3, 0.1])
+    white = transformed(x, "whitened", is_seen=np.ones(200, bool), groups=np.array(["a"] * 200))
+    np.testing.assert_allclose(np.cov(white.T), np.eye(4), atol=1e-8)
+
+
+def test_same_session_by_hand():
+    # Windows 0 and 1 are of session 0, 2 of session 1, both of site a; 3 and 4 of session 2.
+    similarity = np.array(
+        [
+            [9, 2, 3, 1, 0],
+            [5, 9, 1, 0, 0],
+            [1, 1, 9, 0, 0],
+            [0, 0, 7, 9, 6],
+            [0, 0, 0, 6, 9],
+        ],
+        dtype=np.float32,
+    )
+    sessions, groups = np.array([0, 0, 1, 2, 2]), np.array(["a", "a", "a", "b", "b"])
+    found = same_session_scores(similarity, sessions, groups)
+    np.testing.assert_array_equal(found["R@1, all"], [0, 1, np.nan, 0, 1])
+    np.testing.assert_array_equal(found["R@10, all"], [1, 1, np.nan, 1, 1])
+    # Alone on its site, session 2 would be found whatever the vectors are: no query.
+    np.testing.assert_array_equal(found["R@1, own site"], [0, 1, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(found["chance R@1, all"], [0.25, 0.25, np.nan, 0.25, 0.25])
+
+
+def test_same_label_on_other_sites_by_hand():
+    # Query 0: of the others, 1 is its site; 2 has its label, 3 has not.
+    similarity = np.array(
+        [[9, 8, 5, 6], [8, 9, 1, 2], [5, 1, 9, 4], [6, 2, 4, 9]], dtype=np.float32
+    )
+    y, groups = np.array([0, 1, 0, 1]), np.array(["a", "a", "b", "b"])
+    found = same_label_scores(similarity, y, groups)
+    np.testing.assert_allclose(found["mAP same label, other sites"], [0.5, 1, 1, 0.5])
+    np.testing.assert_allclose(found["chance mAP same label, other sites"], 0.5)
+    np.testing.assert_allclose(found["share of own site among 10 nearest"], 1 / 3)
+    np.testing.assert_allclose(found["mAP own site, other labels"], [1, 1, 1, 0.5])
+
+
+def test_patterns_are_compared_by_edits():
+    np.testing.assert_allclose(
+        pattern_similarity(["AB", "AB", "AXB", ""])[0], [1, 1, 2 / 3, 0], atol=1e-6
+    )
+
+
+# --- the commands
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Recordings of eight sites, their corpus, labels and a tiny model."""
+    folder = tmp_path_factory.mktemp("probing")
+    lines = []
+    for place in range(8):
+        for number in range(10):
+            site = f"{synthetic.SITES[place % 4]}{place}"
+            path = folder / "in" / site / f"{number}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            is_bot = number % 2 == 0
+            events = synthetic.make_events(
+                synthetic.SITES[place % 4], 16 * place + number, num_actions=4 if is_bot else 16
+            )
+            path.write_text(json.dumps(events))
+            middle = events[len(events) // 2]["timestamp"]
+            spans = [{"type": "rage", "t0": middle, "t1": middle + 500}]
+            labels = {"visitor": "bot" if is_bot else "human", "spans": spans, "seen": ["rage"]}
+            lines.append({"file": f"{site}/{number}.json", "site": site, **labels})
+    (folder / "labels.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    options = PrepareOptions(
+        group_by=r"path:^([^/]+)/", test_fraction=0.2, validation_fraction=0.2, salt="7"
+    )
+    prepare([folder / "in"], folder / "corpus", options)
+    set_seed(1)
+    model = RRWebBertForMaskedLM(model_config("tiny", window_tokens=256))
+    model.save_pretrained(folder / "model")
+    return folder
+
+
+def test_no_group_is_both_seen_and_unseen(prepared):
+    sessions = load_sessions(prepared / "corpus", window_ids=100)
+    seen = set(sessions.groups[sessions.is_seen])
+    unseen = set(sessions.groups[~sessions.is_seen])
+    assert len(seen) >= 3
+    assert len(unseen) >= 2
+    assert not seen & unseen
+    assert len(sessions.rows) == 80
+    names = [row.session_id for row in sessions.rows]
+    labels = read_labels(prepared / "labels.jsonl", names, [])
+    units = session_units(sessions, labels, parse_task("visitor"), min_units=5)
+    assert units.classes == ("bot", "human")
+    assert not set(units.groups[units.is_seen]) & set(units.groups[~units.is_seen])
+    windows = window_units(sessions, labels, parse_span_task("spans:seen"), min_units=5)
+    assert len(windows.units) == len(sessions.windows) > 200
+    with pytest.raises(DataError, match="mood: fewer than two classes"):
+        session_units(sessions, labels, parse_task("mood"), min_units=5)
+
+
+def test_probe_reports_every_method(prepared, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(classifiers, "_MAX_ITERATIONS", 10)
+    monkeypatch.setattr(classifiers, "_STRENGTHS", (0.01,))
+    command = [
+        "probe", str(prepared / "model"), str(prepared / "corpus"),
+        "--labels", str(prepared / "labels.jsonl"), "--label", "visitor", "--spans", "spans:seen",
+        "--pairs", f"{prepared / 'model'}:{prepared / 'corpus'}", "--window_ids", "250",
+        "--cache_dir", str(tmp_path / "cache"), "--json", str(tmp_path / "probe.json"),
+        "--markdown", str(tmp_path / "probe.md"), "--min_units", "5", "--device", "cpu",
+    ]  # fmt: skip
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    report = json.loads((tmp_path / "probe.json").read_text())
+    methods = report["tasks"]["visitor"]["methods"]
+    assert list(methods) == [
+        "majority class", "counts + boosting", "TF-IDF + logistic regression",
+        "untrained encoder, seed 0", "encoder",
+    ]  # fmt: skip
+    # Bots do a third of what humans do, which counts tell.
+    assert methods["counts + boosting"]["scores"]["auroc"]["value"] > 0.95
+    assert methods["majority class"]["scores"]["auroc"]["value"] == 0.5
+    assert len(methods["encoder"]["by_pair"]) == 2
+    for name, task in report["tasks"].items():
+        assert name in printed
+        for found in task["methods"].values():
+            score = found["scores"]["macro_f1"]
+            assert 0 <= score["low"] <= score["value"] <= score["high"] <= 1
+    assert (tmp_path / "probe.md").read_text().count("| encoder |") == 2
+    # Two encoders, one content: the second pair finds its vectors in the cache.
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_retrieve_reports_every_method(prepared, tmp_path, capsys):
+    command = [
+        "retrieve", str(prepared / "model"), str(prepared / "corpus"), "--labels",
+        str(prepared / "labels.jsonl"), "--label", "visitor", "--window_ids", "250",
+        "--json", str(tmp_path / "retrieve.json"), "--min_units", "5", "--device", "cpu",
+    ]  # fmt: skip
+    assert main(command) == 0
+    assert "Levenshtein over event patterns" in capsys.readouterr().out
+    report = json.loads((tmp_path / "retrieve.json").read_text())
+    assert list(report["questions"]) == [
+        "windows of the same session", "sessions of the same visitor"
+    ]  # fmt: skip
+    for question in report["questions"].values():
+        names = {"count vectors", "TF-IDF", "Levenshtein over event patterns", "encoder"}
+        assert names <= question["methods"].keys()
+        for found in question["methods"].values():
+            for score in found["scores"].values():
+                low, value, high = (score[key] for key in ("low", "value", "high"))
+                assert -1e-9 <= low <= value + 1e-9 <= high + 2e-9 <= 1 + 3e-9
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ([], "nothing to probe for"),
+        (["--label", "mood"], "no line has a field 'mood'"),
+        (["--label", "visitor", "--pairs", "model"], "--pairs model: not MODEL:CORPUS"),
+        (["--label", "visitor", "--trained_on", "absent"], "absent: there is no such folder"),
+    ],
+)
+def test_bad_calls_say_what_is_wrong(prepared, capsys, extra, message):
+    command = ["probe", str(prepared / "model"), str(prepared / "corpus"), "--labels"]
+    assert main([*command, str(prepared / "labels.jsonl"), *extra]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_rendered_tokens_are_words(prepared):
+    from rrweb_bert.probing.probes import tfidf_features, unit_texts
+
+    sessions = load_sessions(prepared / "corpus", window_ids=250)
+    texts = unit_texts(sessions, RRWebTokenizer(), are_windows=False)
+    assert all(text.startswith("[KEY_HEAD] ") for text in texts)
+    terms = tfidf_features(texts, sessions.is_seen)
+    assert terms.shape[0] == 80
+    norms = np.sqrt(np.asarray(terms.multiply(terms).sum(axis=1))).ravel()
+    np.testing.assert_allclose(norms, 1, atol=1e-5)
+    choice = choose_and_predict(
+        sparse_linear("words", terms)[:1],
+        (np.arange(80) % 2).astype(np.int64),
+        sessions.groups,
+        sessions.is_seen,
+    )
+    assert np.isfinite(choice.probabilities).all()
