@@ -19,6 +19,7 @@ from .arguments import UsageError
 __all__ = ["main"]
 
 COMMANDS: Final = {
+    "embed": ("embed_command", "vectors of many sessions into a Parquet file"),
     "plot": ("plot_command", "draw the loss and learning rate of a run"),
 }
 """Name -> module in this package, and the line that `--help` prints."""
