@@ -190,7 +190,7 @@ class _Job:
         progress = EmbedProgress(missing, self._pieces.unit, is_shown=self._options.show_progress)
         try:
             for piece in self._pieces.pieces(lambda name: name in parts):
-                batch, files = self._embedded(piece)
+                batch, files = self._rows_of(piece)
                 parts.write(piece.name, batch, files)
                 progress.advance(
                     sum(file.weight for file in piece.files),
@@ -201,7 +201,46 @@ class _Job:
             progress.close()
         return progress
 
-    class _Rows(NamedTuple):
+    def _rows_of(self, piece: Piece) -> tuple[Any, list[EmbeddedFile]]:
+        """The rows of a piece, None where it has none, and how many are of which file."""
+        sessions = [session for file in piece.files for session in file.sessions]
+        if not sessions:
+            return None, [_embedded(file, []) for file in piece.files]
+        batch = batch_of_sessions(
+            self._encoder,
+            sessions,
+            pooling=self._options.pooling,
+            level=self._options.level,
+            batch_size=self._batch_size,
+        )
+        windows = iter(_windows_by_session(batch))
+        return batch, [_embedded(f, list(islice(windows, len(f.sessions)))) for f in piece.files]
+
+    def _say(self, counts: Counts, progress: EmbedProgress) -> None:
+        report, labels = self._report, self._labels
+        if isinstance(self._pieces, RecordingPieces):
+            report(
+                f"{counts.num_files:,} files listed = {counts.num_files - counts.num_empty_files:,}"
+                f" embedded + {counts.num_empty_files:,} rejected"
+            )
+        for reason, number in counts.reasons.most_common(5):
+            report(f"  rejected {number:,} x {reason} (first: {counts.examples[reason]})")
+        if counts.num_rejected:
+            report(f"  all {counts.num_rejected:,} of them: {rejected_file(self._output)}")
+        if self._options.labels is not None:
+            _say_labels(report, labels, counts)
+        rate = progress.num_sessions / max(progress.seconds, 1e-9)
+        report(
+            f"{counts.num_sessions:,} sessions, {counts.num_windows:,} windows, "
+            f"{counts.num_rows:,} vectors of {self._header.vector_size} in {self._output} "
+            f"({self._output.stat().st_size / 1e6:.1f} MB)"
+        )
+        report(
+            f"{progress.num_sessions:,} sessions in {progress.seconds:.1f} s, {rate:.1f} a second"
+        )
+
+
+class _Rows(NamedTuple):
     """What a batch has of a session."""
 
     num_rows: int

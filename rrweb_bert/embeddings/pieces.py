@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
@@ -121,11 +121,16 @@ class RecordingPieces:
         self._sources = {source_key(source): source for source in manifest.sources}
         key = json.dumps([tokenizer, tokenizer_code_hash(), recogniser, options.deciding()])
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-        self._tokenised = PartFolder(work_folder, digest, report)
+        self._open_parts = partial(PartFolder, work_folder, digest, report)
         self._factory = partial(load_tokenizer, tokenizer_path, recogniser)
         self._encoding = options.encoding()
         self._num_proc, self._has_gpu = num_proc, has_gpu
         self._sessions_a_piece = sessions_a_piece
+
+    @cached_property
+    def _tokenised(self) -> PartFolder:
+        """Not before there is something to do, for it makes the folder."""
+        return self._open_parts()
 
     def wanted(self) -> Iterator[Wanted]:
         """All files, in the order of the manifest."""
