@@ -20,6 +20,8 @@ __all__ = ["main"]
 
 COMMANDS: Final = {
     "embed": ("embed_command", "vectors of many sessions into a Parquet file"),
+    "index": ("index_command", "an index of embeddings, for search"),
+    "search": ("search_command", "sessions like one, or whose pages hold some words"),
     "plot": ("plot_command", "draw the loss and learning rate of a run"),
 }
 """Name -> module in this package, and the line that `--help` prints."""
