@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from data_prep.encoding import load_tokenizer, tokenizer_hashes
-from data_prep.errors import DataError
+from data_prep.encoding import load_tokenizer
 
 from .embed_command import tokenizer_path
 
@@ -33,26 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the index, and say what it holds."""
-    import hashlib
-    import json
     import time
 
-    from .embeddings.layout import read_header
     from .search.build import build_index
 
     began = time.monotonic()
-    header = read_header(arguments.embeddings)
     tokenizer: Any = load_tokenizer(tokenizer_path(arguments.model))
-    hashes = json.dumps(tokenizer_hashes(tokenizer), sort_keys=True)
-    if hashlib.sha256(hashes.encode()).hexdigest() != header.tokenizer:
-        raise DataError(
-            f"{arguments.embeddings} was made with another tokenizer, that of the model "
-            f"{header.model_name!r}; name it with --model"
-        )
     index = build_index(
         arguments.embeddings,
         arguments.output,
-        tokenizer.text_model,
+        tokenizer,
         overwrite=arguments.overwrite,
     )
     size = sum(file.num_bytes for file in index.files.values())

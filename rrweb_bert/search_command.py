@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_prep.encoding import load_tokenizer
+from rrweb_tokenizer.telling.reader import printable
 from rrweb_tokenizer.telling.wording import duration
 
 from .embed_command import add_model_arguments, load_encoder, tokenizer_path
@@ -69,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not hits:
         print(_nothing(index, arguments.where))
     for rank, hit in enumerate(hits, 1):
-        print("\n".join(_lines(rank, hit, index.header.label_columns)))
+        for line in _lines(rank, hit, index.header.label_columns):
+            print(printable(line))
     return 0
 
 
@@ -85,10 +87,8 @@ def _found(index: SessionIndex, arguments: argparse.Namespace) -> tuple[list[Hit
         return index.like_text(text, encoder=load_encoder(arguments), k=k, where=where), ""
     if hits := index.words(text, k=k, where=where):
         return hits, ""
-    return (
-        index.words(text, k=k, where=where, need_all=False),
-        "no session holds all of these words; those with some of them:",
-    )
+    hits = index.words(text, k=k, where=where, need_all=False)
+    return hits, "no page holds all of these words; those with some of them:" if hits else ""
 
 
 def _lines(rank: int, hit: Hit, labels: Sequence[str]) -> list[str]:

@@ -93,7 +93,7 @@ class _Job:
         self._batch_size = options.batch_size or (_GPU_BATCH if is_cuda else _CPU_BATCH)
         self._sessions_a_piece = _GPU_PIECE if is_cuda else _CPU_PIECE
         self._labels = read_labels(options.labels)
-        self._tokenizer = tokenizer_hash(encoder)
+        self._tokenizer = tokenizer_hash(encoder.tokenizer)
         self._pieces = self._open(data)
         self._header = Header(
             level=options.level,

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from data_prep.encoding import tokenizer_hashes
 from data_prep.session_row import SessionRow
+from rrweb_tokenizer import RRWebTokenizer
 
 from ..session_encoder import SessionEncoder, WindowSums
 from ..session_ids import event_starts_of
@@ -46,9 +47,9 @@ def model_hash(encoder: SessionEncoder) -> str:
     return digest.hexdigest()
 
 
-def tokenizer_hash(encoder: SessionEncoder) -> str:
+def tokenizer_hash(tokenizer: RRWebTokenizer) -> str:
     """A hash of the files that decide the ids."""
-    hashes = json.dumps(tokenizer_hashes(encoder.tokenizer), sort_keys=True)
+    hashes = json.dumps(tokenizer_hashes(tokenizer), sort_keys=True)
     return hashlib.sha256(hashes.encode()).hexdigest()
 
 

@@ -17,15 +17,17 @@ from filelock import FileLock
 
 from data_prep.errors import DataError
 from data_prep.files import finish_replacing, put_in_place, sha256_of, sync_file
+from rrweb_tokenizer import RRWebTokenizer
 from rrweb_tokenizer.text_model import TextModel
 
 from ..embeddings.layout import OWN_COLUMNS, Header, read_header
+from ..embeddings.vectors import tokenizer_hash
 from .layout import INDEX_FILE, ITEM, WINDOW, IndexFile, IndexHeader, open_header, seal
 from .neighbours import EXACT_LIMIT, Tuned, build_lists
 from .texts import text_of
 from .words import write_words
 
-__all__ = ["build_index", "unit_vectors"]
+__all__ = ["build_index", "check_tokenizer", "unit_vectors"]
 
 _ROWS_AT_ONCE: Final = 1024
 _HEAVY: Final = (
@@ -42,7 +44,7 @@ _HEAVY: Final = (
 def build_index(
     embeddings: Path,
     output: Path,
-    text_model: TextModel,
+    tokenizer: RRWebTokenizer,
     *,
     overwrite: bool = False,
     report: Callable[[str], None] = print,
@@ -55,14 +57,16 @@ def build_index(
     Args:
         embeddings: what `embed` wrote.
         output: the folder.
-        text_model: of the tokenizer that the embeddings were made with.
+        tokenizer: that the embeddings were made with.
         overwrite: replace an index of other embeddings.
         report: takes each message for the user.
 
     Raises:
-        DataError: there are no such embeddings, or the output is something else.
+        DataError: there are no such embeddings, the tokenizer is another, or the output is
+            something else.
     """
     header, output = read_header(embeddings), output.absolute()
+    check_tokenizer(tokenizer, header.tokenizer, embeddings, header.model_name)
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.partial")
     with FileLock(output.with_name(f".{output.name}.lock")):
@@ -74,7 +78,7 @@ def build_index(
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         try:
-            index = _Building(embeddings, header, partial, text_model).run(digest)
+            index = _Building(embeddings, header, partial, tokenizer.text_model).run(digest)
             put_in_place(partial, output)
         except OSError as error:
             raise DataError(
@@ -84,6 +88,19 @@ def build_index(
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return index
+
+
+def check_tokenizer(tokenizer: RRWebTokenizer, expected: str, place: Path, model_name: str) -> None:
+    """Check that a tokenizer is the one that ids were made with.
+
+    Raises:
+        DataError: it is another.
+    """
+    if tokenizer_hash(tokenizer) != expected:
+        raise DataError(
+            f"{place} was made with another tokenizer, that of the model "
+            f"{model_name or '(not named)'}; name it with --model"
+        )
 
 
 def unit_vectors(

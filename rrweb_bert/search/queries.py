@@ -52,7 +52,7 @@ def check_encoder(header: IndexHeader, encoder: SessionEncoder) -> None:
     """
     own = {
         "model": model_hash(encoder),
-        "tokenizer": tokenizer_hash(encoder),
+        "tokenizer": tokenizer_hash(encoder.tokenizer),
         "window_ids": encoder.window_ids,
         "stride": encoder.stride,
         "layers": encoder.layers,

@@ -27,7 +27,7 @@ from rrweb_tokenizer import RRWebTokenizer
 from rrweb_tokenizer.text_model import TextModel
 
 from ..session_encoder import SessionEncoder
-from .build import build_index
+from .build import build_index, check_tokenizer
 from .layout import ITEM, WINDOW, IndexHeader, array_of, open_header
 from .neighbours import Neighbours, Tuned
 from .queries import Query, check_encoder, query_of_file, query_of_text
@@ -39,6 +39,7 @@ __all__ = ["Hit", "SessionIndex"]
 
 # More are looked at than are asked for: windows of one session, and the query itself, fall out.
 _SPARE: Final = 4
+_MOST_WORDS: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +113,12 @@ class SessionIndex:
             is_thorough: hash all files, also arrays of more than 256 MB.
 
         Raises:
-            DataError: it is none, of another version, or damaged.
+            DataError: it is none, of another version or tokenizer, or damaged.
         """
         header = open_header(Path(folder), is_thorough=is_thorough)
-        return cls(Path(folder), header, (tokenizer or RRWebTokenizer()).text_model)
+        tokenizer = tokenizer or RRWebTokenizer()
+        check_tokenizer(tokenizer, header.tokenizer, Path(folder), header.model_name)
+        return cls(Path(folder), header, tokenizer.text_model)
 
     @classmethod
     def build(
@@ -128,11 +131,11 @@ class SessionIndex:
         report: Callable[[str], None] = print,
     ) -> SessionIndex:
         """Build an index of a file of embeddings, and open it; see `build_index`."""
-        text_model = (tokenizer or RRWebTokenizer()).text_model
+        tokenizer = tokenizer or RRWebTokenizer()
         header = build_index(
-            Path(embeddings), Path(folder), text_model, overwrite=overwrite, report=report
+            Path(embeddings), Path(folder), tokenizer, overwrite=overwrite, report=report
         )
-        return cls(Path(folder), header, text_model)
+        return cls(Path(folder), header, tokenizer.text_model)
 
     def __len__(self) -> int:
         """N, the number of items."""
@@ -210,7 +213,7 @@ class SessionIndex:
         Raises:
             DataError: there are no words, or a condition is wrong.
         """
-        words = words_of(text)
+        words = words_of(text)[:_MOST_WORDS]
         if not words:
             raise DataError(f"the text {text!r} holds no word to look for")
         mask = mask_of(self.fields, where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from rrweb_tokenizer.transcript import Entry, entries, text_lines
 
 from ..session_ids import INTERACTION_HEADS, estimated_times_ms, event_starts_of
 from .texts import text_runs
+from .words import WORD, plain, words_of
 
 __all__ = ["Moments", "Why", "why_alike", "why_words"]
 
@@ -98,10 +99,9 @@ def why_words(hit: Moments, window: int, words: Sequence[str], text_model: TextM
     start, stop = int(bounds["start"]), int(bounds["stop"])
     ids = hit.ids[start:stop]
     best, best_at, best_number = "", 0, 0
-    wanted = [word.casefold() for word in words]
+    wanted = {plain(word) for word in words}
     for at, text in text_runs(ids, text_model):
-        low = text.casefold()
-        if (number := sum(word in low for word in wanted)) > best_number:
+        if (number := len(wanted.intersection(map(plain, words_of(text))))) > best_number:
             best, best_at, best_number = text, at, number
     if not best_number:
         return Why(summary="its texts hold the words, written otherwise")
@@ -170,9 +170,10 @@ def _line(told: Sequence[Entry], phrase: str | None, level: int) -> str:
     return "" if chosen is None else next(iter(text_lines([chosen])), "").strip()
 
 
-def _excerpt(text: str, words: Sequence[str]) -> str:
-    low = text.casefold()
-    first = min((low.find(word) for word in words if word in low), default=0)
+def _excerpt(text: str, words: Collection[str]) -> str:
+    """The text around its first of the words."""
+    places = (found.start() for found in WORD.finditer(text) if plain(found.group()) in words)
+    first = next(places, 0)
     start, stop = max(0, first - _AROUND), first + 2 * _AROUND
     before, after = "..." if start else "", "..." if stop < len(text) else ""
     return printable(f"{before}{' '.join(text[start:stop].split())}{after}")

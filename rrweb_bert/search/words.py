@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from data_prep.errors import DataError
 
-__all__ = ["WordIndex", "words_of", "write_words"]
+__all__ = ["WORD", "WordIndex", "plain", "words_of", "write_words"]
 
-_WORD: Final = re.compile(r"\w+", re.UNICODE)
-_MOST_WORDS: Final = 32
+WORD: Final = re.compile(r"\w+", re.UNICODE)
 
 
 def words_of(text: str) -> list[str]:
     """The words of a query, as the index parts them."""
-    return _WORD.findall(text)[:_MOST_WORDS]
+    return WORD.findall(text)
+
+
+def plain(word: str) -> str:
+    """A word without case and accents, as the index compares it."""
+    letters = unicodedata.normalize("NFKD", word.casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def write_words(path: Path, texts: Iterable[str]) -> None:
