@@ -3,8 +3,8 @@
     python benchmarks/embed_speed.py DATA [--model DIR] [--device cuda] [--copies 20] [--limit 100]
 
 DATA is a folder of recordings or a prepared corpus. With `--copies`, each file is read so many
-times under other names, so that a small sample keeps a GPU busy for a while; texts repeat then, which
-the tokenizer's memory of texts likes, so that tokenising is somewhat faster than with other sites.
+times under other names, so that a small sample keeps a GPU busy for a while; texts repeat then,
+which the tokenizer's memory of texts likes: tokenising is somewhat faster than with other sites.
 Runs in a process of its own, from a cold start; the parts and the result go to a temporary folder.
 """
 
@@ -36,7 +36,8 @@ if __name__ == "__main__":
     data, output, model, device, options = json.loads(sys.argv[1])
     encoder = SessionEncoder.from_pretrained(model, device)
     started = time.monotonic()
-    embed(data, Path(output), encoder, EmbedOptions(**options), tokenizer_path=tokenizer_path(model))
+    options = EmbedOptions(**options)
+    embed(data, Path(output), encoder, options, tokenizer_path=tokenizer_path(model))
     peak = 0
     if encoder.device.type == "cuda":
         import torch

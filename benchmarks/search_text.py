@@ -25,6 +25,11 @@ K = 10
 RENDERED = "[MI_Click] [DT_9] [REF_NEW] [TAG_button] [TXT] {}"
 
 
+def folded(words: list[str]) -> str:
+    """Words in a row, so that a run of others can be looked for in them."""
+    return f" {' '.join(map(plain, words))} "
+
+
 def main() -> None:
     """Draw queries, search, and print a line of JSON a method."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -36,7 +41,7 @@ def main() -> None:
     tokenizer: RRWebTokenizer = encoder.tokenizer
     index = SessionIndex.open(arguments.index, tokenizer=tokenizer)
     ids = [index._moments(item).ids for item in range(len(index))]
-    texts = [" " + " ".join(map(plain, words_of(text_of(i, tokenizer.text_model)))) + " " for i in ids]
+    texts = [folded(words_of(text_of(own, tokenizer.text_model))) for own in ids]
     rng = np.random.default_rng(0)
     queries = []
     while len(queries) < arguments.queries:
@@ -45,7 +50,7 @@ def main() -> None:
         runs = [run for run in runs if 2 <= len(run) <= 4 and not "".join(run).isdigit()]
         if runs:
             queries.append(runs[int(rng.integers(len(runs)))])
-    holds = [[f" {' '.join(map(plain, query))} " in text for text in texts] for query in queries]
+    holds = [[folded(query) in text for text in texts] for query in queries]
     chance = float(np.mean([np.mean(row) for row in holds]))
     print(json.dumps({"sessions": len(ids), "queries": len(queries), "chance": round(chance, 3)}))
     methods = {

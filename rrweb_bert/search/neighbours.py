@@ -1,8 +1,8 @@
 """Which vectors are nearest: exactly while they are few, through lists of a faiss index beyond.
 
 The lists hold vectors in 8 bits a number; the best candidates are compared again with the exact
-ones, which lie in a mapped file. How many lists are looked into is found when the index is built,
-so that 10 neighbours of noisy copies of its own vectors are found as exact search finds them.
+ones, which lie in a mapped file. How many lists are looked into is found when the index is built:
+as many as it takes to find 98% of the 10 nearest others of 200 of its own vectors.
 
 Letters in shapes: N vectors, H their length, q queries, k neighbours.
 """
@@ -24,6 +24,7 @@ EXACT_LIMIT: Final = 50_000
 """Up to so many vectors, all are compared: some milliseconds, and nothing to build."""
 
 _TRAINED_ON: Final = 64  # vectors a list
+_ROUNDS: Final = 10
 _ADDED_AT_ONCE: Final = 65_536
 _COMPARED_AT_ONCE: Final = 65_536
 _CANDIDATES: Final = 8
@@ -96,7 +97,7 @@ def build_lists(vectors: npt.NDArray[np.float32], path: Path, *, seed: int = 0) 
     size = min(len(vectors), _TRAINED_ON * num_lists)
     chosen = np.sort(rng.choice(len(vectors), size, replace=False))
     index = faiss.index_factory(vectors.shape[1], f"IVF{num_lists},SQ8", faiss.METRIC_INNER_PRODUCT)
-    index.cp.seed = seed + 1
+    index.cp.seed, index.cp.niter = seed + 1, _ROUNDS
     index.train(np.ascontiguousarray(vectors[chosen]))
     for start in range(0, len(vectors), _ADDED_AT_ONCE):
         index.add(np.ascontiguousarray(vectors[start : start + _ADDED_AT_ONCE]))
@@ -108,20 +109,25 @@ def build_lists(vectors: npt.NDArray[np.float32], path: Path, *, seed: int = 0) 
 def _tune(
     index: Any, vectors: npt.NDArray[np.float32], num_lists: int, rng: np.random.Generator
 ) -> Tuned:
-    own = vectors[np.sort(rng.choice(len(vectors), _NUM_TRIALS, replace=False))]
-    noise = rng.standard_normal(own.shape).astype(np.float32) / np.sqrt(own.shape[1])
-    queries = own + 0.3 * noise
-    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
-    wanted, _ = exact(vectors, queries, 10)
+    chosen = np.sort(rng.choice(len(vectors), _NUM_TRIALS, replace=False))
+    queries = np.ascontiguousarray(vectors[chosen])
+    wanted = _others(exact(vectors, queries, 11)[0], chosen)
     searcher = Neighbours(vectors, index, Tuned(num_lists, 1, 0.0))
     probes, recall = 4, 0.0
     while True:
         probes = min(probes, num_lists)
-        found, _ = searcher.find(queries, 10, num_probes=probes)
+        found = _others(searcher.find(queries, 11, num_probes=probes)[0], chosen)
         recall = float(np.mean([np.isin(a, b).mean() for a, b in zip(wanted, found, strict=True)]))
         if recall >= _WANTED_RECALL or probes == num_lists:
             return Tuned(num_lists, probes, recall)
         probes *= 2
+
+
+def _others(
+    numbers: npt.NDArray[np.int64], own: npt.NDArray[np.int64]
+) -> list[npt.NDArray[np.int64]]:
+    """Ten of each row of eleven: without the query's own number."""
+    return [row[row != number][:10] for row, number in zip(numbers, own, strict=True)]
 
 
 class Neighbours:

@@ -302,8 +302,8 @@ def _joined(parts: Sequence[Moments]) -> Moments:
     windows = []
     for part, offset in zip(parts, offsets, strict=True):
         moved = part.windows.copy()
-        moved["start"] += offset
-        moved["stop"] += offset
+        for bound in ("start", "stop"):
+            moved[bound] += np.uint32(offset)
         windows.append(moved)
     return Moments(
         ids=np.concatenate([part.ids for part in parts]),

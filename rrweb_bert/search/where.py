@@ -107,7 +107,7 @@ def _holds(column: Any, condition: Condition) -> npt.NDArray[np.bool_]:
 
 def _booleans(array: Any) -> npt.NDArray[np.bool_]:
     filled = pc.fill_null(array, False)
-    booleans: npt.NDArray[np.bool_] = np.asarray(filled.to_numpy(), dtype=bool)
+    booleans: npt.NDArray[np.bool_] = np.asarray(filled, dtype=bool)
     return booleans
 
 

@@ -298,7 +298,7 @@ def test_lists_find_what_exact_search_finds_with_and_without_a_filter(tmp_path, 
     assert 1 <= tuned.num_probes <= tuned.num_lists == 252
     assert tuned.recall_at_10 >= 0.98
     found = Neighbours.load(vectors, tmp_path / "lists.faiss", tuned)
-    queries = unit(30, 16, 5)
+    queries = vectors[:30] + 0.1 * unit(30, 16, 5)
     for mask in (None, rng.random(4000) < 0.1, rng.random(4000) < 0.01):
         rows = None if mask is None else np.flatnonzero(mask)
         wanted, _ = exact(vectors, queries, 10, rows)
