@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--by",
         choices=("auto", "words", "vector"),
         default="auto",
-        help="how a text is looked for; auto: by words, and a rendered one by its vector",
+        help="how a text is looked for; auto: by the words in it, by vector where it has none",
     )
     parser.add_argument("--k", type=int, default=10, help="how many; default 10")
     parser.add_argument(
@@ -76,15 +76,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _found(index: SessionIndex, arguments: argparse.Namespace) -> tuple[list[Hit], str]:
-    from .search.queries import is_rendered
+    from .search.queries import words_in
+    from .search.words import words_of
 
     k, where, text = arguments.k, arguments.where, arguments.text
     if arguments.session is not None:
         return index.like_session(arguments.session, k=k, where=where), ""
     if arguments.like is not None:
         return index.like(arguments.like, encoder=load_encoder(arguments), k=k, where=where), ""
-    if arguments.by == "vector" or (arguments.by == "auto" and is_rendered(text)):
+    words = words_in(text)
+    # By vector a text finds little more than chance does: docs/search.md.
+    if arguments.by == "vector" or (arguments.by == "auto" and text and not words_of(words)):
         return index.like_text(text, encoder=load_encoder(arguments), k=k, where=where), ""
+    text = words
     if hits := index.words(text, k=k, where=where):
         return hits, ""
     hits = index.words(text, k=k, where=where, need_all=False)

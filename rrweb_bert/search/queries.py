@@ -23,7 +23,13 @@ from .build import unit_vectors
 from .layout import WINDOW, IndexHeader
 from .why import Moments
 
-__all__ = ["Query", "check_encoder", "is_rendered", "query_of_file", "query_of_text"]
+__all__ = [
+    "Query",
+    "check_encoder",
+    "query_of_file",
+    "query_of_text",
+    "words_in",
+]
 
 _BATCH: Final = 16
 _TOKEN: Final = re.compile(r"\[[^\[\]\s]+\]")
@@ -66,9 +72,9 @@ def check_encoder(header: IndexHeader, encoder: SessionEncoder) -> None:
         )
 
 
-def is_rendered(text: str) -> bool:
-    """Whether a text holds tokens, as "[MI_Click] [TAG_button] [TXT] Search" does."""
-    return any(token in STRUCTURAL_IDS for token in _TOKEN.findall(text))
+def words_in(text: str) -> str:
+    """A text without the tokens in it."""
+    return _TOKEN.sub(lambda found: " " if found[0] in STRUCTURAL_IDS else found[0], text)
 
 
 def query_of_file(

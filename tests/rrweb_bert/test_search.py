@@ -20,7 +20,7 @@ from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
 from rrweb_bert.search import neighbours
 from rrweb_bert.search.layout import INDEX_FILE, open_header
 from rrweb_bert.search.neighbours import Neighbours, build_lists, exact
-from rrweb_bert.search.queries import is_rendered
+from rrweb_bert.search.queries import words_in
 from rrweb_bert.search.where import mask_of, parse_condition
 from rrweb_bert.search.words import WordIndex, words_of, write_words
 from rrweb_tokenizer import RRWebTokenizer
@@ -182,9 +182,10 @@ def test_words_of_other_languages_are_found_without_case_and_accents(tmp_path):
     words.close()
 
 
-def test_a_rendered_text_is_told_from_words():
-    assert is_rendered("[MI_Click] [DT_9] [TXT] Add to cart")
-    assert not is_rendered("add [x] to cart")
+def test_the_words_of_a_rendered_text_are_looked_for_without_its_tokens():
+    assert words_in("[MI_Click] [DT_9] [TXT] Add to cart").split() == ["Add", "to", "cart"]
+    assert words_in("add [x] to cart") == "add [x] to cart"
+    assert words_in("[MI_Click] [DT_9]").strip() == ""
 
 
 def test_a_rendered_text_has_a_vector(index, tiny_encoder):
@@ -386,6 +387,10 @@ def test_embed_index_and_search_as_commands(recordings, tiny_model_dir, tmp_path
     ] * 2
     assert main(["search", folder, "--text", "savings zzz", *model]) == 0
     assert "some of them" in capsys.readouterr().out
+    assert main(["search", folder, "--text", "[MI_Click] [DT_9]", "--k", "2", *model]) == 0
+    assert len(capsys.readouterr().out.splitlines()) > 2
+    assert main(["search", folder, "--text", "[MI_Click] savings", "--json", *model]) == 0
+    assert "avings" in capsys.readouterr().out
     assert main(["search", folder, "--text", "zzz", "--where", "duration>0", *model]) == 0
     assert "nothing found among 12 items under the conditions duration>0" in capsys.readouterr().out
     assert main(["search", folder, "--session", "shop/000", "--where", "colour=red", *model]) == 2
