@@ -176,6 +176,7 @@ class PartFolder:
         self._work_folder = folder
         self._parts: list[Path] = []
         self._places: dict[str, _Place] = {}
+        self._keys: dict[str, list[str]] = {}
         self.folder.mkdir(parents=True, exist_ok=True)
         for other in folder.iterdir():
             if other != self.folder:  # of another tokenizer or other options
@@ -210,7 +211,17 @@ class PartFolder:
             return False
         self._parts.append(arrow)
         self._places.update(places.by_key)
+        self._keys[name] = list(places.by_key)
         return True
+
+    @property
+    def names(self) -> list[str]:
+        """The parts that are there, in the order in which they were taken in."""
+        return list(self._keys)
+
+    def keys_of(self, name: str) -> list[str]:
+        """Return the keys of a part's files, in order."""
+        return self._keys[name]
 
     def read(self, key: str) -> EncodedFile:
         """Return what came out of the file of a key."""

@@ -22,6 +22,9 @@ __all__ = ["main"]
 COMMANDS: Final = {
     "probe": ("probe_command", "judge frozen vectors by what classifiers read in them"),
     "retrieve": ("retrieve_command", "judge frozen vectors by what stands near in them"),
+    "embed": ("embed_command", "vectors of many sessions into a Parquet file"),
+    "index": ("index_command", "an index of embeddings, for search"),
+    "search": ("search_command", "sessions like one, or whose pages hold some words"),
     "plot": ("plot_command", "draw the loss and learning rate of a run"),
     "push": ("push_command", "upload a trained model to the Hugging Face Hub"),
     "evaluate": ("evaluate.command", "measure a model on held-out sessions, beside baselines"),

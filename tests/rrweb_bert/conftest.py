@@ -9,11 +9,13 @@ from transformers import PreTrainedTokenizerFast, TrainerCallback, set_seed
 from data_prep.shards import SessionRow, write_split
 from data_prep.streaming import evaluation_stream, window_stream
 from data_prep.windows import WindowPlan
+from rrweb_bert import SessionEncoder
 from rrweb_bert.arguments import RRWebTrainingArguments
 from rrweb_bert.collator import EVALUATION_MASK_SEED, RRWebDataCollator
 from rrweb_bert.history import TrainingHistory
 from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
 from rrweb_bert.training import RRWebTrainer
+from rrweb_tokenizer import RRWebTokenizer
 from rrweb_tokenizer.structural_vocab import VOCAB_SIZE
 
 WINDOW, BATCH, STEPS = 32, 4, 12
@@ -64,6 +66,22 @@ def corpus_dir(tmp_path_factory):
             )
         write_split(folder, split, rows)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model_dir(tmp_path_factory):
+    """A folder as training saves it: a model of random weights, the package's own tokenizer."""
+    folder = tmp_path_factory.mktemp("model")
+    set_seed(3)
+    RRWebBertForMaskedLM(model_config("tiny", window_tokens=256)).save_pretrained(folder)
+    RRWebTokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tiny_model_dir):
+    """`SessionEncoder` of `tiny_model_dir` on the CPU."""
+    return SessionEncoder.from_pretrained(tiny_model_dir, "cpu")
 
 
 class _StopAt(TrainerCallback):

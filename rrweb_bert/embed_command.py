@@ -1,0 +1,135 @@
+"""`python -m rrweb_bert embed DATA --output FILE`: vectors of many sessions, resumable."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data_prep.encoding import named_recogniser
+
+from .arguments import UsageError
+from .embeddings.options import DEFAULT_POOLING, EmbedOptions
+from .sample_plan import sample_directory
+from .window_pooling import POOLINGS
+
+if TYPE_CHECKING:
+    from .session_encoder import SessionEncoder
+
+__all__ = ["add_arguments", "add_model_arguments", "load_encoder", "run", "tokenizer_path"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command."""
+    parser.description = (
+        "Embed recordings, or the sessions of a prepared corpus, into one Parquet file. Killed at "
+        "any moment, the same command goes on where it was."
+    )
+    parser.add_argument(
+        "data",
+        nargs="?",
+        help="prepared corpus, folder of recordings, file or address; the embedded sample where "
+        "left out",
+    )
+    parser.add_argument("--output", type=Path, default=Path("embeddings.parquet"), metavar="FILE")
+    add_model_arguments(parser)
+    parser.add_argument("--pooling", choices=tuple(POOLINGS), default=DEFAULT_POOLING)
+    parser.add_argument(
+        "--level", choices=("session", "window"), default="session", help="what a row is"
+    )
+    parser.add_argument("--batch_size", type=int, help="windows at once; 64 on a GPU, else 16")
+    parser.add_argument(
+        "--num_proc",
+        type=int,
+        help="processes that tokenise; for a GPU all cores but one, else none of their own",
+    )
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE", help="JSON Lines, an object a session"
+    )
+    parser.add_argument("--reader", help="read every file with this reader instead of by content")
+    parser.add_argument("--overwrite", action="store_true", help="replace other embeddings")
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say which model computes, and where."""
+    parser.add_argument(
+        "--model", help="folder or Hub name of a trained model; the package's own where left out"
+    )
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1; default auto")
+    parser.add_argument("--precision", choices=("auto", "fp32", "fp16", "bf16"), default="auto")
+    parser.add_argument("--recogniser", metavar="MODULE:FUNCTION", help="of personal data")
+
+
+def tokenizer_path(model: str | None) -> str | None:
+    """Where a model's tokenizer is loaded from; None for the package's own."""
+    from .session_encoder import DEFAULT_MODEL
+
+    path = Path(DEFAULT_MODEL if model is None else model)
+    if path.is_dir() and not (path / "tokenizer_config.json").is_file():
+        return None
+    return str(path)
+
+
+def load_encoder(arguments: argparse.Namespace) -> SessionEncoder:
+    """The encoder that the arguments of `add_model_arguments` name.
+
+    Raises:
+        UsageError: there is no such model or device.
+    """
+    from transformers.utils import logging
+
+    from data_prep.encoding import load_tokenizer
+
+    from .session_encoder import SessionEncoder
+
+    logging.disable_progress_bar()
+    tokenizer: Any = None
+    if named_recogniser(arguments.recogniser) is not None:
+        tokenizer = load_tokenizer(tokenizer_path(arguments.model), arguments.recogniser)
+    try:
+        return SessionEncoder.from_pretrained(
+            arguments.model,
+            arguments.device,
+            precision=arguments.precision,
+            tokenizer=tokenizer,
+        )
+    except (ValueError, RuntimeError) as error:  # the latter: a device that is not there
+        raise UsageError(str(error)) from error
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Embed, and say what became of every file.
+
+    Raises:
+        UsageError: an option is none that there is.
+    """
+    from .embeddings.job import embed
+
+    data, labels = arguments.data, arguments.labels
+    if data is None:
+        data = str(sample_directory())
+        labels = labels or sample_directory().with_name("sample_labels.jsonl")
+        print("no DATA: the embedded sample of 60 recordings, with its labels")
+    try:
+        options = EmbedOptions(
+            pooling=arguments.pooling,
+            level=arguments.level,
+            batch_size=arguments.batch_size,
+            num_proc=arguments.num_proc,
+            labels=labels,
+            overwrite=arguments.overwrite,
+            reader=arguments.reader,
+            recogniser=arguments.recogniser,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    encoder = load_encoder(arguments)
+    embed(
+        data,
+        arguments.output,
+        encoder,
+        options,
+        model_name=arguments.model or "the package's own",
+        tokenizer_path=tokenizer_path(arguments.model),
+    )
+    return 0

@@ -1,0 +1,79 @@
+"""How far `embed` is: a bar on a terminal, a plain line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Final, TextIO
+
+from tqdm import tqdm
+
+__all__ = ["EmbedProgress"]
+
+_SECONDS_BETWEEN_LINES: Final = 5.0
+
+
+class EmbedProgress:
+    """Shows sessions, windows, sessions a second and the time left."""
+
+    def __init__(
+        self, total: int, unit: str, *, is_shown: bool = True, stream: TextIO | None = None
+    ) -> None:
+        """Start the clock.
+
+        Args:
+            total: what there is to do, in bytes or ids.
+            unit: which of them.
+            is_shown: False for silence.
+            stream: where to; standard error where not given.
+        """
+        self.num_sessions = self.num_windows = 0
+        self._done, self._total, self._unit = 0, total, unit
+        self._stream = stream if stream is not None else sys.stderr
+        self._is_shown = is_shown
+        self._began = self._last_line = time.monotonic()
+        self._bar = None
+        if is_shown and self._stream.isatty():
+            self._bar = tqdm(
+                total=total,
+                desc="embedded",
+                unit=unit,
+                unit_scale=True,
+                file=self._stream,
+                dynamic_ncols=True,
+            )
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._began
+
+    def advance(self, weight: int, *, num_sessions: int, num_windows: int) -> None:
+        """Count what was done."""
+        self._done += weight
+        self.num_sessions += num_sessions
+        self.num_windows += num_windows
+        if self._bar is not None:
+            rate = self.num_sessions / max(self.seconds, 1e-9)
+            self._bar.set_postfix_str(
+                f"{self.num_sessions:,} sessions, {rate:,.1f}/s", refresh=False
+            )
+            self._bar.update(weight)
+        elif self._is_shown and time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            print(self._line(), file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Leave the terminal tidy."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _line(self) -> str:
+        seconds = max(self.seconds, 1e-9)
+        left = (self._total - self._done) * seconds / self._done if self._done else 0.0
+        share = self._done / self._total if self._total else 1.0
+        return (
+            f"embedded {self.num_sessions:,} sessions, {self.num_windows:,} windows, {share:.0%} "
+            f"of the {self._unit}, {self.num_sessions / seconds:,.1f} sessions/s, about "
+            f"{left:,.0f} s left"
+        )

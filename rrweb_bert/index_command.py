@@ -1,0 +1,58 @@
+"""`python -m rrweb_bert index EMBEDDINGS --output INDEX`: what `search` looks into."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from data_prep.encoding import load_tokenizer
+
+from .embed_command import tokenizer_path
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command."""
+    parser.description = "Make an index of a file of embeddings."
+    parser.add_argument(
+        "embeddings",
+        type=Path,
+        nargs="?",
+        default=Path("embeddings.parquet"),
+        help="what embed wrote; default embeddings.parquet",
+    )
+    parser.add_argument("--output", type=Path, default=Path("session_index"), metavar="INDEX")
+    parser.add_argument(
+        "--model", help="whose tokenizer the embeddings have; the package's own where left out"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an index of others")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the index, and say what it holds."""
+    import time
+
+    from .search.build import build_index
+
+    began = time.monotonic()
+    tokenizer: Any = load_tokenizer(tokenizer_path(arguments.model))
+    index = build_index(
+        arguments.embeddings,
+        arguments.output,
+        tokenizer,
+        overwrite=arguments.overwrite,
+    )
+    size = sum(file.num_bytes for file in index.files.values())
+    how = "exact search"
+    if index.num_lists:
+        how = (
+            f"{index.num_lists:,} lists, {index.num_probes} looked into, recall@10 "
+            f"{index.recall_at_10:.1%} against exact search"
+        )
+    print(
+        f"{index.num_items:,} items, {index.num_windows:,} windows, {size / 1e6:.1f} MB in "
+        f"{arguments.output}: {how}; {time.monotonic() - began:.1f} s"
+    )
+    return 0

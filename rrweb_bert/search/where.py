@@ -1,0 +1,130 @@
+"""`--where "goal=search"`, `"duration>=60"`: which items a search may return."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data_prep.errors import DataError
+
+__all__ = ["Condition", "mask_of", "parse_condition"]
+
+_CONDITION: Final = re.compile(r"\s*([^=<>!]+?)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*", re.DOTALL)
+_COMPARE: Final = {
+    ">": pc.greater,
+    ">=": pc.greater_equal,
+    "<": pc.less,
+    "<=": pc.less_equal,
+    "=": pc.equal,
+}
+_BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A comparison of a field with a value; an empty value with = or != asks for none or some."""
+
+    field: str
+    operator: str
+    value: str
+
+
+def parse_condition(text: str) -> Condition:
+    """The condition that a text says.
+
+    Raises:
+        DataError: it is none; says what one looks like.
+    """
+    found = _CONDITION.fullmatch(text)
+    if found is None:
+        raise DataError(
+            f"{text!r} is no condition; it is FIELD, one of = != < <= > >=, and a value, as "
+            "goal=search or duration>=60"
+        )
+    return Condition(field=found[1], operator=found[2], value=found[3])
+
+
+def mask_of(fields: Any, conditions: Sequence[str]) -> npt.NDArray[np.bool_] | None:
+    """(N,) bool: the items that meet all conditions; None where there is none.
+
+    Args:
+        fields: an Arrow table, a row an item.
+        conditions: as `parse_condition` takes them.
+
+    Raises:
+        DataError: there is no such field, or the value is not of its kind.
+    """
+    if not conditions:
+        return None
+    mask = np.ones(len(fields), dtype=bool)
+    for text in conditions:
+        condition = parse_condition(text)
+        if condition.field not in fields.column_names:
+            near = get_close_matches(condition.field, fields.column_names, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise DataError(
+                f"no field is called {condition.field!r}{hint} There are: "
+                f"{', '.join(fields.column_names)}"
+            )
+        mask &= _meets(fields.column(condition.field), condition)
+    return mask
+
+
+def _meets(column: Any, condition: Condition) -> npt.NDArray[np.bool_]:
+    """Nothing that has no value meets a comparison, but `!=` it does."""
+    if condition.value == "" and condition.operator in ("=", "!="):
+        is_none = _booleans(column.is_null())
+        return is_none if condition.operator == "=" else ~is_none
+    if condition.operator == "!=":
+        return ~_meets(
+            column, Condition(field=condition.field, operator="=", value=condition.value)
+        )
+    kind = column.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _holds(column.combine_chunks(), condition)
+    value = _value(condition, kind)
+    return _booleans(_COMPARE[condition.operator](column, pa.scalar(value, kind)))
+
+
+def _holds(column: Any, condition: Condition) -> npt.NDArray[np.bool_]:
+    """A list meets `=` where one of its members is the value."""
+    if condition.operator != "=":
+        raise DataError(f"{condition.field} is a list: it can be asked with = and != alone")
+    parents = pc.list_parent_indices(column).to_numpy()
+    mask = np.zeros(len(column), dtype=bool)
+    mask[parents[_booleans(pc.equal(pc.list_flatten(column), condition.value))]] = True
+    return mask
+
+
+def _booleans(array: Any) -> npt.NDArray[np.bool_]:
+    filled = pc.fill_null(array, False)
+    booleans: npt.NDArray[np.bool_] = np.asarray(filled, dtype=bool)
+    return booleans
+
+
+def _value(condition: Condition, kind: Any) -> Any:
+    text = condition.value
+    try:
+        if pa.types.is_boolean(kind):
+            return _BOOLEANS[text.lower()]
+        if pa.types.is_integer(kind):
+            return int(text)
+        if pa.types.is_floating(kind):
+            return float(text)
+        if pa.types.is_timestamp(kind):
+            date = datetime.fromisoformat(text)
+            return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+    except (KeyError, ValueError, OverflowError):
+        what = {"bool": "true or false", "double": "a number", "int64": "a whole number"}
+        wanted = what.get(str(kind), "a date as 2024-05-01 or 2024-05-01T12:30")
+        raise DataError(f"{condition.field} is {wanted}, not {text!r}") from None
+    return text
