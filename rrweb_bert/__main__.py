@@ -20,6 +20,7 @@ __all__ = ["main"]
 
 COMMANDS: Final = {
     "plot": ("plot_command", "draw the loss and learning rate of a run"),
+    "report": ("report_command", "write a page about a recording or a run"),
     "surprise": ("surprise_command", "tell what a model did not expect, best first"),
     "surprise-norms": ("surprise_norms_command", "measure what is usual, for `surprise`"),
 }

@@ -89,7 +89,7 @@ def _judged(
 
     def readable() -> Iterator[NamedSession]:
         for found in tqdm(
-            read_encoded(arguments.path, judge.tokenizer),
+            read_encoded(arguments.path, judge.encoder.tokenizer),
             unit=" sessions",
             disable=not sys.stderr.isatty(),
         ):

@@ -1,8 +1,9 @@
 """The sessions of a file of embeddings that are most like one session.
 
-The file is Parquet with a row a session: `session_id`, `embedding` (H floats), and perhaps `sha256`,
-`duration` (seconds), `num_events` and columns of labels, as `python -m rrweb_bert embed` writes it. Row
-groups are read one after another, so that memory does not grow with the file.
+The file is Parquet with a row a session: `session_id`, `embedding` (H floats), and perhaps
+`sha256`, `duration` (seconds), `num_events` and columns of labels, as
+`python -m rrweb_bert embed` writes it. Its rows are read in pieces, so that memory does not grow
+with the file.
 """
 
 from __future__ import annotations

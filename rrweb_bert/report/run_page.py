@@ -101,8 +101,7 @@ def _history(output_dir: Path) -> tuple[list[Row], list[Row]]:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{path} is damaged ({error}); every checkpoint keeps the log in trainer_state.json, and "
-            "a resumed run writes the history again"
+            f"{path} is damaged ({error}); every checkpoint keeps the log in trainer_state.json"
         ) from error
     if not train and not evaluation:
         raise DataError(f"{path}: nothing was logged yet")
@@ -248,8 +247,8 @@ def _examples(output_dir: Path) -> list[Markup]:
     )
     return [
         paragraph(
-            f"At step {last:,.0f}; the model sees [MASK?]. First the true token and its probability, "
-            "then the likeliest ones.",
+            f"At step {last:,.0f}; the model sees [MASK?]. First the true token and its "
+            "probability, then the likeliest ones.",
             is_soft=True,
         ),
         Markup("<div>{}</div>").format(drawn),

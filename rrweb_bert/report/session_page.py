@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -78,7 +78,8 @@ def session_page(scored: ScoredSession, tokenizer: RRWebTokenizer) -> str:
     ]
     if scored.neighbours is not None:
         sections.append(section("Sessions like this one", *_like(scored.neighbours), is_wide=True))
-    sections.append(section("Transcript", *_transcript(told, bits_of), is_wide=True))
+    anchors = {moment.event for moment in judged.moments}
+    sections.append(section("Transcript", *_transcript(told, bits_of, anchors), is_wide=True))
     return page(
         f"Session: {judged.name}",
         sections,
@@ -202,10 +203,13 @@ def _like(neighbours: Sequence[Neighbour]) -> list[Markup]:
     ]
 
 
-def _transcript(told: Sequence[Entry], bits_of: dict[int, float]) -> list[Markup]:
-    """All lines, each with the bits of its rarest event."""
+def _transcript(
+    told: Sequence[Entry], bits_of: dict[int, float], anchors: Set[int]
+) -> list[Markup]:
+    """All lines, each with the bits of its rarest event; links lead to the events in `anchors`."""
+    anchor = Markup('<i id="event-{}"></i>')
     line = Markup(
-        '<span class="when" id="{}">{}</span><span class="bits {rare}">{}</span>'
+        '<span class="when">{}{}</span><span class="bits {rare}">{}</span>'
         '<span class="what {rare}">{}</span>'
     )
     lines: list[Markup] = []
@@ -214,18 +218,16 @@ def _transcript(told: Sequence[Entry], bits_of: dict[int, float]) -> list[Markup
         if len(lines) >= _MAX_LINES:
             num_left_out += 1
             continue
-        found = [
-            (bits_of[index], index)
+        events = [
+            entry.record.index
             for entry in run
-            if isinstance(entry.record, Event)
-            and (index := entry.record.index) is not None
-            and index in bits_of
+            if isinstance(entry.record, Event) and entry.record.index is not None
         ]
-        bits, index = max(found, default=(None, None))
+        bits = max((bits_of[event] for event in events if event in bits_of), default=None)
         time, _, what = run_line(run).strip().partition(" ")
         lines.append(
             line.format(
-                f"event-{index}" if index is not None else f"line-{len(lines)}",
+                Markup("").join(anchor.format(event) for event in events if event in anchors),
                 time,
                 "" if bits is None else f"{bits:.1f}",
                 what.strip(),

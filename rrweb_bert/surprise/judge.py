@@ -13,7 +13,6 @@ from rrweb_bert.surprise.moments import SessionSurprise, session_surprise
 from rrweb_bert.surprise.norms import NORMS_FILE, Norms, fit_norms, weights_hash
 from rrweb_bert.surprise.reading import NamedSession
 from rrweb_bert.surprise.scoring import EventScores, Scorer, ScoringOptions
-from rrweb_tokenizer import RRWebTokenizer
 
 __all__ = ["Judge", "load_judge", "ordered"]
 
@@ -23,14 +22,14 @@ class Judge:
     """Judges sessions.
 
     Attributes:
-        scorer: the model.
-        tokenizer: the one that it was trained with.
+        encoder: the model with its tokenizer.
+        scorer: the same model.
         norms: what is usual; None to compare the sessions with one another.
         remark: what a reader should know of the norms; empty where they are the model's own.
     """
 
+    encoder: SessionEncoder
     scorer: Scorer
-    tokenizer: RRWebTokenizer
     norms: Norms | None
     remark: str
 
@@ -57,7 +56,12 @@ class Judge:
         self, named: NamedSession, scores: EventScores, norms: Norms, max_moments: int
     ) -> SessionSurprise:
         return session_surprise(
-            named.name, named.session, scores, norms, self.tokenizer, max_moments=max_moments
+            named.name,
+            named.session,
+            scores,
+            norms,
+            self.encoder.tokenizer,
+            max_moments=max_moments,
         )
 
 
@@ -85,7 +89,7 @@ def load_judge(model: str | Path | None, *, device: str = "auto", use_norms: boo
     scorer = Scorer(
         model=encoder.model, device=encoder.device, options=options, precision=encoder.precision
     )
-    return Judge(scorer=scorer, tokenizer=encoder.tokenizer, norms=norms, remark=remark)
+    return Judge(encoder=encoder, scorer=scorer, norms=norms, remark=remark)
 
 
 def ordered(judged: Iterable[SessionSurprise]) -> list[SessionSurprise]:

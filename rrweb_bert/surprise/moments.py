@@ -1,7 +1,7 @@
 """Scored events of a session -> moments: when, how unusual, and the lines that tell them.
 
-Events that follow one another within a second or two are one moment to a person, so the rarest event
-takes its neighbours with it, then the rarest of what is left, and so on.
+Events that follow one another within a second or two are one moment to a person, so the rarest
+event takes its neighbours with it, then the rarest of what is left, and so on.
 """
 
 from __future__ import annotations

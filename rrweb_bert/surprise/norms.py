@@ -1,8 +1,8 @@
 """How surprising events of each kind usually are, so that a click is compared with clicks.
 
 An address costs a model more nats than a blur, whatever the visitor does. So an event's nats are
-turned into its place among those of its kind: `rarity` 0.01 says that one in a hundred clicks of the
-reference sessions is as little expected. The reference is stored beside the model's weights as
+turned into its place among those of its kind: `rarity` 0.01 says that one in a hundred clicks of
+the reference sessions is as little expected. The reference is stored beside the model's weights as
 `surprise_norms.json`: quantiles of each kind, and with which options they were measured.
 
 Letters in shapes: e events, q quantiles of a kind.
@@ -52,7 +52,7 @@ class KindNorm:
         Values beyond the largest of the reference fall on from there with the spread of its upper
         half, so that they keep an order.
         """
-        below = np.interp(nats, self.quantiles, _LEVELS)
+        below: npt.NDArray[np.float64] = np.interp(nats, self.quantiles, _LEVELS)
         smallest = 1 / (self.num_events + 1)
         top = self.quantiles[-1]
         spread = max(top - float(np.interp(0.5, _LEVELS, self.quantiles)), 1e-9)

@@ -22,6 +22,8 @@ class NamedSession:
 
     name: str
     session: EncodedSession
+    sha256: str = ""
+    """Of its events as they stand in the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,4 +60,4 @@ def _encode(found: Session | Rejected, tokenizer: RRWebTokenizer) -> NamedSessio
     session = tokenizer.encode_events(decoded.events)
     if not len(session.ids):
         return RejectedSession(name=name, reason="no event that the tokenizer encodes")
-    return NamedSession(name=name, session=session)
+    return NamedSession(name=name, session=session, sha256=found.sha256)
