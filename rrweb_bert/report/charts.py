@@ -16,6 +16,7 @@ from markupsafe import Markup
 __all__ = ["CHART_STYLE", "Series", "TimeBar", "axis", "line_chart", "time_line"]
 
 CHART_STYLE: Final = Markup("""
+a { color: var(--mark); }
 .chart { position: relative; padding-left: 48px; }
 .chart svg { display: block; width: 100%; height: 190px; border-bottom: 1px solid var(--soft);
   border-left: 1px solid var(--line); overflow: visible; }

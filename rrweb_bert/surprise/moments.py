@@ -37,6 +37,8 @@ __all__ = [
 REACH_MS: Final = 2000.0
 """Events up to so long before or after the rarest one belong to its moment."""
 
+_KIND_NAMES: Final = {"[EV_Meta]": "opens an address", "[IS_Input]": "fills in"}
+
 _NUM_TOP: Final = 3  # a session is worth watching for so many of its moments
 
 
@@ -74,7 +76,8 @@ class Moment:
         """Why it stands out, in words."""
         share = f"{100 * (1 - self.rarity):.1f}"
         share = "over 99.9" if share == "100.0" else share
-        return f'less expected than {share}% of events "{action_of(self.head)}"'
+        kind = _KIND_NAMES.get(self.head) or action_of(self.head)
+        return f'less expected than {share}% of events "{kind}"'
 
     def as_json(self) -> dict[str, Any]:
         """The moment as JSON types."""

@@ -52,12 +52,13 @@ class KindNorm:
         Values beyond the largest of the reference fall on from there with the spread of its upper
         half, so that they keep an order.
         """
-        below: npt.NDArray[np.float64] = np.interp(nats, self.quantiles, _LEVELS)
+        below = np.interp(nats, self.quantiles, _LEVELS)
         smallest = 1 / (self.num_events + 1)
         top = self.quantiles[-1]
         spread = max(top - float(np.interp(0.5, _LEVELS, self.quantiles)), 1e-9)
         beyond = 1 + np.maximum(nats - top, 0.0) / spread
-        return np.maximum(1 - below, smallest) / beyond
+        share: npt.NDArray[np.float64] = np.maximum(1 - below, smallest) / beyond
+        return share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
