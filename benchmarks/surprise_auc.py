@@ -337,10 +337,10 @@ def _line(
     num_sessions = len(set(sessions[is_kind].tolist()))
     head = [level, kind, f"{is_kind.sum()} ({num_sessions})", f"{(is_used & ~is_kind).sum()}"]
     if not is_kind.any():
-        return [*head, *["-"] * 7]
+        return [*head, *["-"] * 8]
     rule, highest = values[f"rule {kind}"][is_used], values["highest"][is_used]
     asked = [values[name][is_used] for name in ("highest", "mean", "sum", "too usual", "events")]
-    asked += [rule, ranks(rule) + ranks(highest)]
+    asked += [rule, 1e6 * rule + ranks(highest), ranks(rule) + ranks(highest)]
     return [*head, *(auc_of(each, is_kind[is_used], sessions[is_used]) for each in asked)]
 
 
@@ -369,7 +369,8 @@ def main() -> None:
     options = ScoringOptions()
     norms = fit_norms((s.scores for s in splits["validation"]), options)
     low_norms = fit_norms(map(_negated, splits["validation"]), options)
-    names = ["highest surprise", "mean", "sum", "too usual", "events", "rule", "rule + highest"]
+    names = ["highest surprise", "mean", "sum", "too usual", "events"]
+    names += ["rule", "rule, ties by highest", "ranks added"]
     for split, judged in (*splits.items(), ("both", [s for each in splits.values() for s in each])):
         print(f"\n### {split}: {len(judged)} sessions\n")
         print(f"| level | kind | of it (sessions) | others | {' | '.join(names)} |")
