@@ -70,7 +70,7 @@ def session_page(scored: ScoredSession, tokenizer: RRWebTokenizer) -> str:
     """The whole page; it loads nothing and runs no script."""
     judged = scored.judged
     told = session_entries(scored.session, tokenizer)
-    bits = -np.log2(scored.norms.rarity(scored.scores))
+    bits = np.abs(np.log2(scored.norms.rarity(scored.scores)))
     bits_of = dict(zip(scored.scores.events.tolist(), bits.tolist(), strict=True))
     sections = [
         section("Surprise over time", *_time_line(scored, told, bits_of), is_wide=True),

@@ -69,7 +69,7 @@ class Moment:
     @property
     def bits(self) -> float:
         """How unusual: 1 for every other event of its kind, 10 for one in 1,024."""
-        return -math.log2(self.rarity)
+        return abs(math.log2(self.rarity))
 
     @property
     def reason(self) -> str:
