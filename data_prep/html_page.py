@@ -77,6 +77,8 @@ th { color: var(--soft); font-weight: 600; }
 @media print { section { break-inside: avoid; } }
 """)
 
+_NO_STYLE: Final = Markup("")
+
 _PAGE: Final = Markup("""<!doctype html>
 <html lang="en">
 <head>
@@ -120,16 +122,23 @@ class Column:
     value: float
 
 
-def page(title: str, sections: Sequence[Markup], *, lead: Sequence[Markup] = ()) -> str:
+def page(
+    title: str,
+    sections: Sequence[Markup],
+    *,
+    lead: Sequence[Markup] = (),
+    style: Markup = _NO_STYLE,
+) -> str:
     """Return the whole page.
 
     Args:
         title: Title and headline.
         sections: What `section` returned, in order.
         lead: What stands between headline and sections.
+        style: Rules of the page's own parts, after those for all pages.
     """
     return _PAGE.format(
-        title=title, style=_STYLE, lead=Markup("\n").join(lead), sections=_joined(sections)
+        title=title, style=_STYLE + style, lead=Markup("\n").join(lead), sections=_joined(sections)
     )
 
 

@@ -28,6 +28,9 @@ COMMANDS: Final = {
     "plot": ("plot_command", "draw the loss and learning rate of a run"),
     "push": ("push_command", "upload a trained model to the Hugging Face Hub"),
     "evaluate": ("evaluate.command", "measure a model on held-out sessions, beside baselines"),
+    "report": ("report_command", "write a page about a recording or a run"),
+    "surprise": ("surprise_command", "tell what a model did not expect, best first"),
+    "surprise-norms": ("surprise_norms_command", "measure what is usual, for `surprise`"),
 }
 """Name -> module in this package, and the line that `--help` prints."""
 

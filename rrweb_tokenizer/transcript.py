@@ -25,7 +25,7 @@ from rrweb_tokenizer.telling.records import Event, Frame, Keyframe, Record, Span
 from rrweb_tokenizer.telling.told import Told
 from rrweb_tokenizer.telling.wording import clock, duration
 
-__all__ = ["Entry", "entries", "json_entry", "render_ids", "text_lines"]
+__all__ = ["Entry", "entries", "json_entry", "render_ids", "run_line", "shown_runs", "text_lines"]
 
 IDLE_MS: Final = 30_000.0
 """Pauses longer than this get a line of their own."""
@@ -114,14 +114,13 @@ def text_lines(
         told: the entries of `entries`.
         ids_of: gives the line of ids below each entry, which then stand unfolded.
     """
-    shown = [entry for entry in told if ids_of is not None or _is_shown(entry)]
     before_ms: float | None = None
-    for run in _runs(shown) if ids_of is None else ([entry] for entry in shown):
+    for run in shown_runs(told) if ids_of is None else ([entry] for entry in told):
         first, last = run[0], run[-1]
         if before_ms is not None and first.elapsed_ms - before_ms >= IDLE_MS:
             yield f"{'':>9}  ({duration(first.elapsed_ms - before_ms)} pass)"
         before_ms = last.elapsed_ms
-        yield _line(run)
+        yield run_line(run)
         for line in last.outline:
             yield printable(f"{'':>11}{line}")
         if ids_of is not None:
@@ -184,10 +183,10 @@ def _is_shown(entry: Entry) -> bool:
     return not isinstance(record, Keyframe) or record.start <= 1
 
 
-def _runs(shown: list[Entry]) -> Iterator[list[Entry]]:
-    """Entries in runs that are told as one line."""
+def shown_runs(told: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """The entries that are for people, in runs that are told as one line."""
     run: list[Entry] = []
-    for entry in shown:
+    for entry in filter(_is_shown, told):
         if run and not _joins(run[-1], entry):
             yield run
             run = []
@@ -204,7 +203,7 @@ def _joins(first: Entry, second: Entry) -> bool:
     return first.told == second.told and not first.outline
 
 
-def _line(run: list[Entry]) -> str:
+def run_line(run: list[Entry]) -> str:
     """A run as a line: when it began, how often, until when; of moves where they ended."""
     first, last = run[0], run[-1]
     told = last.told

@@ -1,1 +1,1 @@
-"""How little a model expected what happened: event by event, moment by moment, session by session."""
+"""How little a model expected what happened: by event, by moment, by session."""

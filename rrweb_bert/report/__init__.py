@@ -1,0 +1,1 @@
+"""Pages for people: a session with its surprise, a training run with its curves."""

@@ -1,0 +1,151 @@
+"""The sessions of a file of embeddings that are most like one session.
+
+The file is Parquet with a row a session: `session_id`, `embedding` (H floats), and perhaps
+`sha256`, `duration` (seconds), `num_events` and columns of labels, as
+`python -m rrweb_bert embed` writes it. Its rows are read in pieces, so that memory does not grow
+with the file.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_prep.errors import DataError
+from rrweb_bert.window_pooling import POOLINGS
+from rrweb_tokenizer.telling.reader import printable
+from rrweb_tokenizer.telling.wording import duration
+
+__all__ = ["Neighbour", "nearest", "pooling_of"]
+
+_NEEDED: Final = ("session_id", "embedding")
+_OWN: Final = ("sha256", "duration", "num_events")
+_NOT_TOLD: Final = frozenset(
+    "window file split group start num_ids num_windows window_starts window_stops window_start_ms "
+    "window_end_ms window_embeddings ids".split()
+)
+_MAX_LABELS: Final = 6
+_MAX_CHARS: Final = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """A session that is like another one.
+
+    Attributes:
+        session_id: its name.
+        similarity: cosine, -1 to 1.
+        about: how long it is, and its labels; printable.
+    """
+
+    session_id: str
+    similarity: float
+    about: str
+
+
+def pooling_of(path: Path) -> str:
+    """The pooling that the vectors of a file were made with; "mean" where it does not say.
+
+    Raises:
+        DataError: it is no file of embeddings.
+    """
+    metadata = _open(path).schema_arrow.metadata or {}
+    try:
+        pooling = json.loads(metadata.get(b"rrweb_bert", b"{}")).get("pooling", "mean")
+    except (ValueError, AttributeError):
+        pooling = "mean"
+    return pooling if pooling in POOLINGS else "mean"
+
+
+def nearest(
+    path: Path, vector: npt.NDArray[np.float32], *, sha256: str, number: int
+) -> list[Neighbour]:
+    """The sessions whose vectors point most nearly where `vector` does, most alike first.
+
+    Args:
+        path: a file of embeddings.
+        vector: (H,) of the session.
+        sha256: of the session, which is no neighbour of its own.
+        number: how many are wanted.
+
+    Raises:
+        DataError: it is no file of embeddings, or of another model's.
+    """
+    file = _open(path)
+    names = file.schema_arrow.names
+    labels = [name for name in names if name not in {*_NEEDED, *_OWN} and name not in _NOT_TOLD]
+    columns = [name for name in (*_NEEDED, *_OWN, *labels[:_MAX_LABELS]) if name in names]
+    wanted = vector / max(float(np.linalg.norm(vector)), 1e-12)
+    best: list[tuple[float, int, dict[str, Any]]] = []
+    num_rows = 0
+    for batch in file.iter_batches(batch_size=4096, columns=columns):
+        vectors = _vectors(batch.column("embedding"), len(vector), path)
+        lengths = np.linalg.norm(vectors, axis=1).clip(min=1e-12)
+        cosines = vectors @ wanted / lengths
+        order = np.argsort(-np.nan_to_num(cosines, nan=-2.0), kind="stable")[: number + 1]
+        for row in order.tolist():
+            members = {name: batch.column(name)[row].as_py() for name in columns[:1] + columns[2:]}
+            if not np.isfinite(cosines[row]) or (sha256 and members.get("sha256") == sha256):
+                continue
+            # The row's number keeps dictionaries from being compared.
+            heapq.heappush(best, (float(cosines[row]), -(num_rows + row), members))
+            if len(best) > number:
+                heapq.heappop(best)
+        num_rows += len(vectors)
+    return [
+        Neighbour(
+            session_id=printable(str(members["session_id"])),
+            similarity=cosine,
+            about=_about(members),
+        )
+        for cosine, _, members in sorted(best, key=lambda found: (-found[0], -found[1]))
+    ]
+
+
+def _open(path: Path) -> Any:
+    try:
+        file = pq.ParquetFile(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"{path} cannot be read as Parquet ({error}); make it with "
+            "`python -m rrweb_bert embed DATA --output FILE`"
+        ) from error
+    missing = [name for name in _NEEDED if name not in file.schema_arrow.names]
+    if missing:
+        raise DataError(
+            f"{path} has no column {' and no column '.join(missing)}; make it with "
+            "`python -m rrweb_bert embed DATA --output FILE`"
+        )
+    return file
+
+
+def _vectors(column: Any, size: int, path: Path) -> npt.NDArray[np.float32]:
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    if len(flat) != size * len(column):
+        raise DataError(
+            f"{path}: its vectors are not of {size} numbers as this model's are; embed the "
+            "sessions with this model, or name theirs (--model)"
+        )
+    vectors: npt.NDArray[np.float32] = flat.reshape(len(column), size).astype(np.float32)
+    return vectors
+
+
+def _about(members: dict[str, Any]) -> str:
+    parts = []
+    if isinstance(members.get("duration"), int | float):
+        parts.append(duration(max(0.0, members["duration"]) * 1000))
+    if isinstance(members.get("num_events"), int):
+        parts.append(f"{members['num_events']:,} events")
+    for name, value in members.items():
+        if name not in {*_NEEDED, *_OWN} and value not in (None, "", []):
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            parts.append(f"{name} {shown[:_MAX_CHARS]}")
+    return printable("; ".join(parts))

@@ -1,0 +1,126 @@
+"""`python -m rrweb_bert report FILE_OR_RUN`: one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from data_prep.errors import DataError
+from data_prep.files import write_text_atomically
+
+from .arguments import UsageError
+from .report.neighbours import Neighbour, nearest, pooling_of
+from .report.run_page import is_run, run_page
+from .report.session_page import ScoredSession, session_page
+from .surprise.judge import Judge, load_judge
+from .surprise.moments import session_surprise
+from .surprise.norms import fit_norms
+from .surprise.reading import NamedSession, RejectedSession, read_encoded
+
+__all__ = ["add_arguments", "run"]
+
+_MAX_NAMED: Final = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command."""
+    parser.description = (
+        "Write a page about a recording (its time line with what the model did not expect, its "
+        "transcript, sessions like it) or about a training run (curves, speed, examples)."
+    )
+    parser.add_argument("path", help="recording, or the output folder of train_mlm.py")
+    parser.add_argument(
+        "--output", type=Path, default=Path("report.html"), help="default report.html"
+    )
+    parser.add_argument("--model", help="folder of a model, or a name; default: the package's own")
+    parser.add_argument(
+        "--neighbours", type=Path, help="Parquet of `python -m rrweb_bert embed`: sessions to liken"
+    )
+    parser.add_argument("--session", help="which one, where the file holds several")
+    parser.add_argument("--top", type=int, default=20, help="moments and neighbours (default 20)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default auto)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page, print where, and return 0.
+
+    Raises:
+        UsageError: there is not one session, or an option does not apply.
+        DataError: what was named cannot be read.
+    """
+    if arguments.top < 1:
+        raise UsageError(f"--top {arguments.top}: at least 1")
+    path = Path(arguments.path)
+    if is_run(path):
+        if arguments.neighbours is not None or arguments.session is not None:
+            raise UsageError(
+                f"{path} is a training run, which has no neighbours and no sessions: leave out "
+                "--neighbours and --session"
+            )
+        text = run_page(path)
+    else:
+        text = _page_of_session(arguments)
+    try:
+        write_text_atomically(arguments.output, text)
+    except OSError as error:
+        raise DataError(f"{arguments.output} cannot be written: {error}") from error
+    print(arguments.output)
+    return 0
+
+
+def _page_of_session(arguments: argparse.Namespace) -> str:
+    judge = load_judge(arguments.model, device=arguments.device)
+    named = _only_session(arguments, judge)
+    scores = judge.scorer.score(named.session)
+    norms = judge.norms or fit_norms([scores], judge.scorer.options)
+    tokenizer = judge.encoder.tokenizer
+    scored = ScoredSession(
+        session=named.session,
+        scores=scores,
+        norms=norms,
+        judged=session_surprise(
+            named.name, named.session, scores, norms, tokenizer, max_moments=arguments.top
+        ),
+        remark=judge.remark,
+        neighbours=_neighbours(arguments, judge, named),
+    )
+    return session_page(scored, tokenizer)
+
+
+def _only_session(arguments: argparse.Namespace, judge: Judge) -> NamedSession:
+    """The session that is meant; a page is about one."""
+    rejected: list[RejectedSession] = []
+    names: list[str] = []
+    chosen: NamedSession | None = None
+    for found in read_encoded(arguments.path, judge.encoder.tokenizer):
+        if isinstance(found, RejectedSession):
+            rejected.append(found)
+            continue
+        names.append(found.name)
+        if arguments.session in (None, found.name):
+            chosen = found
+        if arguments.session is None and len(names) > 1:
+            raise UsageError(
+                f"{arguments.path} holds several sessions: name one with --session ({names[0]}, "
+                f"{names[1]}, ...); `python -m rrweb_bert surprise` says which are worth it"
+            )
+    if chosen is not None:
+        return chosen
+    if names:
+        listed = ", ".join(names[:_MAX_NAMED])
+        raise UsageError(
+            f"{arguments.path} holds no session {arguments.session!r}; it holds {listed}"
+        )
+    reasons = "; ".join(f"{broken.name}: {broken.reason}" for broken in rejected[:_MAX_NAMED])
+    raise DataError(f"{arguments.path}: neither a run of train_mlm.py nor a recording ({reasons})")
+
+
+def _neighbours(
+    arguments: argparse.Namespace, judge: Judge, named: NamedSession
+) -> list[Neighbour] | None:
+    if arguments.neighbours is None:
+        return None
+    pooling = pooling_of(arguments.neighbours)
+    vector = judge.encoder.encode(named.session, pooling)[0]
+    return nearest(arguments.neighbours, vector, sha256=named.sha256, number=arguments.top)

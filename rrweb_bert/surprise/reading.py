@@ -1,0 +1,63 @@
+"""Files and folders -> encoded sessions, and the reason for each that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_prep.readers import Rejected, Session
+from data_prep.sessions import open_sessions
+from rrweb_tokenizer import EncodedSession, RRWebTokenizer
+from rrweb_tokenizer.collection import paused_collection
+from rrweb_tokenizer.schema import decode_events
+from rrweb_tokenizer.telling.reader import printable
+
+__all__ = ["NamedSession", "RejectedSession", "read_encoded"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NamedSession:
+    """A session and what output calls it; names are printable."""
+
+    name: str
+    session: EncodedSession
+    sha256: str = ""
+    """Of its events as they stand in the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedSession:
+    """A file, or a session of it, that cannot be judged, and why."""
+
+    name: str
+    reason: str
+
+
+def read_encoded(
+    path: Path | str, tokenizer: RRWebTokenizer
+) -> Iterator[NamedSession | RejectedSession]:
+    """The sessions of a file, folder or address, one after another.
+
+    Raises:
+        DataError: there is nothing at all, or the place cannot be reached.
+    """
+    for found in open_sessions(path):
+        yield _encode(found, tokenizer)
+
+
+@paused_collection()
+def _encode(found: Session | Rejected, tokenizer: RRWebTokenizer) -> NamedSession | RejectedSession:
+    if isinstance(found, Rejected):
+        where = f" (at {found.where})" if found.where else ""
+        reason = printable(f"{found.reason}{where}")
+        return RejectedSession(name=printable(str(found.path)), reason=reason)
+    name = printable(found.session_id)
+    decoded = decode_events(found.parts)
+    if not decoded.events:
+        reason = printable(str(decoded.first_error or "it holds no event"))
+        return RejectedSession(name=name, reason=f"no usable event: {reason}")
+    session = tokenizer.encode_events(decoded.events)
+    if not len(session.ids):
+        return RejectedSession(name=name, reason="no event that the tokenizer encodes")
+    return NamedSession(name=name, session=session, sha256=found.sha256)

@@ -1,0 +1,162 @@
+"""`python -m rrweb_bert surprise FILE_OR_FOLDER`: what a model did not expect, best first."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from data_prep.files import write_text_atomically
+from rrweb_tokenizer.telling.wording import clock, duration
+
+from .arguments import UsageError
+from .surprise.judge import Judge, load_judge, ordered
+from .surprise.moments import SessionSurprise
+from .surprise.reading import NamedSession, RejectedSession, read_encoded
+
+__all__ = ["add_arguments", "run"]
+
+_FORMAT: Final = 1
+_MAX_REJECTED_SHOWN: Final = 10
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command."""
+    parser.description = (
+        "Tell the moments of a session that the model finds least expected; of a folder, which "
+        "sessions to watch first, and why."
+    )
+    parser.add_argument("path", help="recording, folder of recordings, or an address of such")
+    parser.add_argument("--model", help="folder of a model, or a name; default: the package's own")
+    parser.add_argument(
+        "--top",
+        type=int,
+        default=20,
+        help="moments of a session, or sessions (default %(default)s)",
+    )
+    parser.add_argument(
+        "--moments", type=int, default=1, help="moments told of each session of several (default 1)"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default auto)")
+    parser.add_argument(
+        "--no_norms",
+        action="store_true",
+        help="compare events with those of the same input, not with the model's reference",
+    )
+    parser.add_argument("--json", action="store_true", help="write JSON")
+    parser.add_argument("--output", type=Path, help="file to write to instead of standard output")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Judge, tell, and return 0; 2 where no session could be read.
+
+    Raises:
+        UsageError: an option is out of range, or the model cannot be loaded.
+        DataError: there is nothing to judge.
+    """
+    if arguments.top < 1 or arguments.moments < 1:
+        raise UsageError("--top and --moments count what is told: at least 1")
+    judge = load_judge(arguments.model, device=arguments.device, use_norms=not arguments.no_norms)
+    rejected: list[RejectedSession] = []
+    judged = _judged(judge, arguments, rejected)
+    if judge.remark:
+        print(f"note: {judge.remark}", file=sys.stderr)
+    for broken in rejected[:_MAX_REJECTED_SHOWN]:
+        print(f"left out: {broken.name}: {broken.reason}", file=sys.stderr)
+    if len(rejected) > _MAX_REJECTED_SHOWN:
+        more = len(rejected) - _MAX_REJECTED_SHOWN
+        print(f"left out: {more:,} more; --json names all", file=sys.stderr)
+    if arguments.json:
+        text = json.dumps(_as_json(judged, rejected, arguments.top), ensure_ascii=False, indent=1)
+    else:
+        text = "\n".join(_lines(judged, arguments))
+    if arguments.output is not None:
+        write_text_atomically(arguments.output, text + "\n")
+    elif text:
+        _print(text)
+    return 0 if judged else 2
+
+
+def _judged(
+    judge: Judge, arguments: argparse.Namespace, rejected: list[RejectedSession]
+) -> list[SessionSurprise]:
+    """All sessions that can be read; the others are added to `rejected`."""
+    from tqdm import tqdm
+
+    def readable() -> Iterator[NamedSession]:
+        for found in tqdm(
+            read_encoded(arguments.path, judge.encoder.tokenizer),
+            unit=" sessions",
+            disable=not sys.stderr.isatty(),
+        ):
+            if isinstance(found, RejectedSession):
+                rejected.append(found)
+            else:
+                yield found
+
+    return list(judge.judge(readable(), max_moments=max(arguments.top, arguments.moments)))
+
+
+def _lines(judged: list[SessionSurprise], arguments: argparse.Namespace) -> Iterator[str]:
+    if len(judged) == 1:
+        yield from _session_lines(judged[0], arguments.top)
+        return
+    if judged:
+        yield f"{len(judged):,} sessions; the first {min(arguments.top, len(judged))} to watch:"
+    for place, session in enumerate(ordered(judged)[: arguments.top], start=1):
+        yield ""
+        yield f"{place:>3}. {session.score:4.1f}  {session.name}, {duration(session.duration_ms)}"
+        if not session.moments:
+            yield "           nothing that a visitor did"
+        for moment in session.moments[: arguments.moments]:
+            yield f"{clock(moment.elapsed_ms):>9}  {moment.line}"
+            yield f"{'':>11}{moment.reason}"
+
+
+def _session_lines(session: SessionSurprise, top: int) -> Iterator[str]:
+    yield (
+        f"{session.name}: {session.num_scored:,} events judged, score {session.score:.1f}; bits: "
+        "1 for one in 2 of its kind, 10 for one in 1,024"
+    )
+    if not session.moments:
+        yield "nothing that a visitor did: no event to judge"
+        return
+    yield f"{'time':>9}  {'bits':>4}"
+    for moment in session.moments[:top]:
+        others = moment.num_events - 1
+        yield f"{clock(moment.elapsed_ms):>9}  {moment.bits:4.1f}  {moment.line}"
+        near = f"; {others} more within 2 s" if others else ""
+        yield f"{'':>17}{moment.reason}{near}"
+
+
+def _as_json(
+    judged: list[SessionSurprise], rejected: list[RejectedSession], top: int
+) -> dict[str, Any]:
+    return {
+        "format": _FORMAT,
+        "sessions": [
+            {
+                "name": session.name,
+                "score": round(session.score, 3),
+                "duration_ms": session.duration_ms,
+                "num_scored": session.num_scored,
+                "moments": [moment.as_json() for moment in session.moments[:top]],
+            }
+            for session in ordered(judged)
+        ],
+        "rejected": [{"name": broken.name, "reason": broken.reason} for broken in rejected],
+    }
+
+
+def _print(text: str) -> None:
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Who read the output has seen enough; what is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,314 @@
+"""`surprise`, `surprise-norms` and `report` as a user calls them, with a small random model."""
+
+import html.parser
+import json
+import re
+import shutil
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import synthetic
+from rrweb_events import change, click, element, meta, snapshot, text
+from transformers import set_seed
+
+from data_prep.prepare import PrepareOptions, prepare
+from rrweb_bert.__main__ import main
+from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
+from rrweb_bert.report.run_page import restart_steps
+from rrweb_bert.surprise.norms import NORMS_FILE, Norms
+from rrweb_tokenizer import RRWebTokenizer
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    set_seed(3)
+    RRWebBertForMaskedLM(model_config("tiny", window_tokens=512)).save_pretrained(folder)
+    RRWebTokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """Three sessions, one without any action, and two files that are none."""
+    folder = tmp_path_factory.mktemp("recordings")
+    for i in range(2):
+        events = synthetic.make_events(synthetic.SITES[i], i, num_actions=12)
+        (folder / f"visit-{i}.json").write_text(json.dumps(events))
+    silent = [snapshot(1000, element(9, "p", text(10, "Hello")))]
+    (folder / "silent.json").write_text(json.dumps(silent))
+    (folder / "broken.json").write_text('[{"type": 4,')
+    (folder / "other.json").write_text('{"name": "no recording"}')
+    return folder
+
+
+@pytest.fixture
+def hostile_file(tmp_path):
+    page = snapshot(1000, element(9, "button", text(10, HOSTILE), id=HOSTILE))
+    events = [
+        meta(900, f"http://{HOSTILE}.test/{HOSTILE}"),
+        page,
+        click(2000, 9),
+        {"type": 5, "timestamp": 3000, "data": {"tag": HOSTILE, "payload": {HOSTILE: HOSTILE}}},
+        change(4000, 11, level=HOSTILE, payload=[HOSTILE], trace=[HOSTILE]),
+        click(float("1e300"), 9),
+    ]
+    path = tmp_path / "a<b>&c.json"
+    path.write_text(json.dumps(events))
+    return path
+
+
+class Tags(html.parser.HTMLParser):
+    """Collects the tags and attributes of a page, and whether it could load or run anything."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.attributes, self.ids, self.links = set(), set(), set(), set()
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        for name, value in attrs:
+            self.attributes.add(name)
+            if name == "id":
+                self.ids.add(value)
+            if name == "href":
+                self.links.add(value)
+
+
+def assert_harmless(page):
+    tags = Tags(page)
+    assert not tags.tags & {"script", "img", "iframe", "link", "object", "embed", "form", "base"}
+    assert not {name for name in tags.attributes if name.startswith("on")} | (
+        tags.attributes & {"src", "action", "srcset"}
+    )
+    assert "default-src 'none'" in page
+    assert not re.search(r"@import|url\(", page)
+    assert {link[:1] for link in tags.links} <= {"#"}
+    assert {link[1:] for link in tags.links} <= tags.ids
+
+
+def run(*words):
+    return main([str(word) for word in words])
+
+
+def test_surprise_of_a_file_tells_moments_best_first(model_dir, recordings, capsys):
+    assert run("surprise", recordings / "visit-0.json", "--model", model_dir, "--top", 3) == 0
+    out = capsys.readouterr().out
+    bits = [float(b) for b in re.findall(r"^ +\d+:\d\d\.\d +(\d+\.\d)  \S", out, flags=re.M)]
+    assert len(bits) == 3
+    assert bits == sorted(bits, reverse=True)
+    assert out.count("less expected than") == 3
+
+
+def test_surprise_of_a_folder_orders_sessions_and_names_what_it_left_out(
+    model_dir, recordings, capsys
+):
+    assert run("surprise", recordings, "--model", model_dir, "--json") == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    scores = [session["score"] for session in found["sessions"]]
+    assert scores == sorted(scores, reverse=True)
+    assert [s["name"] for s in found["sessions"]][-1] == "silent"
+    assert found["sessions"][-1]["moments"] == []
+    assert len(found["rejected"]) == 2
+    assert "broken.json" in err
+    assert "other.json" in err
+
+
+def test_surprise_of_a_folder_gives_the_reason_for_each_session(model_dir, recordings, capsys):
+    assert run("surprise", recordings, "--model", model_dir) == 0
+    out = capsys.readouterr().out
+    assert "3 sessions; the first 3 to watch:" in out
+    assert out.count("less expected than") == 2
+    assert "nothing that a visitor did" in out
+
+
+def test_surprise_writes_to_a_file(model_dir, recordings, tmp_path, capsys):
+    path = tmp_path / "out.json"
+    words = ("surprise", recordings / "visit-1.json", "--model", model_dir, "--json")
+    assert run(*words, "--output", path) == 0
+    assert capsys.readouterr().out == ""
+    assert len(json.loads(path.read_text())["sessions"]) == 1
+
+
+def test_surprise_fails_where_nothing_can_be_read(model_dir, recordings, capsys):
+    assert run("surprise", recordings / "broken.json", "--model", model_dir) == 2
+    assert "broken.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("--top", "0"), ("--device", "no-such"), ("--model", "{empty}")])
+def test_bad_options_are_refused_in_a_line(model_dir, recordings, words, tmp_path, capsys):
+    words = [word.format(empty=tmp_path) for word in words]
+    assert run("surprise", recordings, "--model", model_dir, *words) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_norms_are_stored_with_the_model_and_used(model_dir, recordings, tmp_path, capsys):
+    own = shutil.copytree(model_dir, tmp_path / "model")
+    corpus = tmp_path / "corpus"
+    prepare(
+        [recordings], corpus, PrepareOptions(validation_fraction=0.0, test_fraction=0.0, num_proc=1)
+    )
+    assert run("surprise-norms", corpus, "--model", own, "--split", "train") == 0
+    norms = Norms.load(own / NORMS_FILE)
+    assert norms.num_sessions == 3
+    capsys.readouterr()
+    assert run("surprise", recordings / "visit-0.json", "--model", own) == 0
+    assert "note:" not in capsys.readouterr().err
+    # Other weights in the same folder: the norms are not theirs.
+    set_seed(4)
+    RRWebBertForMaskedLM(model_config("tiny", window_tokens=512)).save_pretrained(own)
+    assert run("surprise", recordings / "visit-0.json", "--model", own) == 0
+    assert "other weights" in capsys.readouterr().err
+
+
+def test_an_empty_split_has_no_norms(model_dir, recordings, tmp_path, capsys):
+    corpus = tmp_path / "corpus"
+    prepare(
+        [recordings], corpus, PrepareOptions(validation_fraction=0.0, test_fraction=0.0, num_proc=1)
+    )
+    assert run("surprise-norms", corpus, "--model", model_dir) == 2
+    assert "no session in its split validation" in capsys.readouterr().err
+
+
+def test_report_of_a_hostile_session_escapes_every_text(model_dir, hostile_file, tmp_path):
+    path = tmp_path / "page.html"
+    assert run("report", hostile_file, "--model", model_dir, "--output", path) == 0
+    page = path.read_text()
+    assert "&lt;script&gt;" in page
+    assert_harmless(page)
+
+
+@pytest.mark.parametrize("name", ["visit-0", "silent"])
+def test_report_of_a_session_is_whole(model_dir, recordings, tmp_path, name):
+    path = tmp_path / "page.html"
+    words = ("report", recordings / f"{name}.json", "--model", model_dir, "--output", path)
+    assert run(*words) == 0
+    page = path.read_text()
+    assert f"Session: {name}" in page
+    assert "Transcript" in page
+    assert_harmless(page)
+
+
+def test_report_names_neighbours_but_not_the_session_itself(model_dir, recordings, tmp_path):
+    from data_prep.sessions import open_sessions
+    from rrweb_bert import SessionEncoder
+
+    file = recordings / "visit-0.json"
+    vector = SessionEncoder.from_pretrained(model_dir, device="cpu").encode(file)[0]
+    rows = {
+        "session_id": ["itself", "same way", "other way", HOSTILE],
+        "embedding": [vector.tolist(), (vector * 2).tolist(), (-vector).tolist(), [1.0] * 128],
+        "sha256": [next(open_sessions(file)).sha256, "a", "b", "c"],
+        "duration": [1.0, 90.0, 3.0, None],
+        "label": ["x", HOSTILE, None, "y"],
+    }
+    embeddings = tmp_path / "e.parquet"
+    pq.write_table(pa.table(rows), embeddings)
+    path = tmp_path / "page.html"
+    words = ("report", file, "--model", model_dir, "--neighbours", embeddings, "--output", path)
+    assert run(*words) == 0
+    page = path.read_text()
+    assert "itself" not in page
+    assert page.index("same way") < page.index("other way")
+    assert "2 minutes" in page
+    assert_harmless(page)
+
+
+@pytest.mark.parametrize(
+    "rows", [{"session_id": ["a"]}, {"session_id": ["a"], "embedding": [[1.0, 2.0]]}]
+)
+def test_embeddings_of_another_make_are_refused(model_dir, recordings, tmp_path, rows, capsys):
+    path = tmp_path / "e.parquet"
+    pq.write_table(pa.table(rows), path)
+    file = recordings / "visit-0.json"
+    words = ("report", file, "--model", model_dir, "--neighbours", path)
+    assert run(*words, "--output", tmp_path / "p.html") == 2
+    assert str(path) in capsys.readouterr().err
+
+
+def test_report_wants_one_session(model_dir, recordings, tmp_path, capsys):
+    words = ("--model", model_dir, "--output", tmp_path / "page.html")
+    assert run("report", recordings, *words) == 2
+    assert "--session" in capsys.readouterr().err
+    assert run("report", recordings, *words, "--session", "visit-1") == 0
+    assert run("report", recordings, *words, "--session", "visit-9") == 2
+
+
+def history(output_dir, *, num_steps=30):
+    train = [
+        {
+            "step": s,
+            "loss": 9 - s / 10,
+            "learning_rate": (s % 10) and 1 / (s % 10),
+            "tokens_per_second": 1000.0 + s,
+            "data_wait_share": 0.01,
+            "grad_norm": float("nan") if s == 5 else 1.0,
+        }
+        for s in range(1, num_steps)
+    ]
+    evaluation = [{"step": s, "eval_loss": 8 - s / 10, "eval_loss_head": 1.0} for s in (10, 20)]
+    content = {"format": 1, "train": train, "evaluation": evaluation}
+    (output_dir / "training_history.json").write_text(json.dumps(content))
+
+
+def test_report_of_a_run_shows_curves_restarts_kinds_and_examples(tmp_path):
+    history(tmp_path)
+    row = {
+        "step": 20,
+        "kind": "head",
+        "event": HOSTILE,
+        "tokens": f"[MASK?] {HOSTILE}",
+        "truth": HOSTILE,
+        "truth_probability": 0.25,
+        "top": [[HOSTILE, 0.5], ["[MI_Click]", 0.25]],
+    }
+    old = {**row, "step": 10, "event": "an older one"}
+    lines = [json.dumps(old), json.dumps(row), json.dumps(row)[:40], "{}", "[]"]
+    (tmp_path / "examples.jsonl").write_text("\n".join(lines))
+    assert run("report", tmp_path, "--output", tmp_path / "page.html") == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "Restarts logged at steps 11, 21" in page
+    assert "best eval_loss, at step 20" in page
+    assert "25.0%" in page
+    assert "an older one" not in page
+    assert_harmless(page)
+
+
+def test_report_of_a_run_without_evaluation_or_examples_says_so(tmp_path):
+    rows = [{"step": 1, "loss": 9.0, "learning_rate": 0.1}]
+    content = {"format": 1, "train": rows, "evaluation": []}
+    (tmp_path / "training_history.json").write_text(json.dumps(content))
+    assert run("report", tmp_path, "--output", tmp_path / "page.html") == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "No evaluation was logged." in page
+    assert "wrote no examples.jsonl" in page
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"train": [{}], "evaluation": []}', '{"train": [], "evaluation": []}']
+)
+def test_report_refuses_a_damaged_history(tmp_path, content, capsys):
+    (tmp_path / "training_history.json").write_text(content)
+    assert run("report", tmp_path, "--output", tmp_path / "page.html") == 2
+    assert "training_history.json" in capsys.readouterr().err
+
+
+def test_report_refuses_what_is_neither_run_nor_recording(model_dir, recordings, tmp_path, capsys):
+    words = ("--model", model_dir, "--output", tmp_path / "page.html")
+    assert run("report", recordings / "other.json", *words) == 2
+    assert "other.json" in capsys.readouterr().err
+    history(tmp_path)
+    assert run("report", tmp_path, *words, "--session", "x") == 2
+
+
+def test_restarts_are_rises_after_a_fall():
+    rates = (1.0, 2.0, 1.0, 0.1, 2.0, 1.0)
+    rows = [{"step": float(s), "learning_rate": r} for s, r in enumerate(rates, start=1)]
+    assert restart_steps(rows) == [5.0]
+    assert restart_steps([]) == []
+    assert restart_steps([{"step": 1.0}]) == []
