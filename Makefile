@@ -1,5 +1,5 @@
 PACKAGES = rrweb_tokenizer data_prep rrweb_bert
-SOURCES = $(PACKAGES) train_mlm.py tests benchmarks
+SOURCES = $(PACKAGES) train_mlm.py tests benchmarks examples tools
 
 .PHONY: style quality test fuzz cov
 style:

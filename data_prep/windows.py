@@ -42,6 +42,7 @@ __all__ = [
     "evaluation_window",
     "packed",
     "permutation",
+    "piece_sessions",
     "random_below",
     "window",
     "window_sessions",
@@ -128,7 +129,7 @@ def window_sessions(plan: WindowPlan, table: SplitTable, sample_index: int) -> t
     return tuple(dict.fromkeys(drawn))
 
 
-def window_sessions(
+def piece_sessions(
     plan: WindowPlan, table: SplitTable, sample_index: int, num_pieces: int
 ) -> list[int]:
     """Return the sessions that the first pieces of a sample's window come from, in order.

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.shards import SplitTable
-from data_prep.windows import evaluation_plan, evaluation_window, window_sessions
+from data_prep.windows import evaluation_plan, evaluation_window, piece_sessions
 from rrweb_tokenizer.structural_vocab import SEP_ID
 
 from ..assembly import EVALUATION_SEED
@@ -91,7 +91,7 @@ def masked_batches(
         pieces = np.cumsum(is_end, axis=1) - is_end
         sessions = np.empty_like(true_ids)
         for row, number in enumerate(numbers):
-            drawn = window_sessions(plan, table, number, int(is_end[row].sum()))
+            drawn = piece_sessions(plan, table, number, int(is_end[row].sum()))
             sessions[row] = np.array([*drawn, -1])[np.where(is_end[row], -1, pieces[row])]
         yield MaskedBatch(
             true_ids=true_ids,
