@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,7 @@ from rrweb_bert.session_encoder import SessionEncoder
 if __name__ == "__main__":
     data, output, model, device, options = json.loads(sys.argv[1])
     encoder = SessionEncoder.from_pretrained(model, device)
-    started = time.monotonic()
+    started, cpu = time.monotonic(), sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     options = EmbedOptions(**options)
     embed(data, Path(output), encoder, options, tokenizer_path=tokenizer_path(model))
     peak = 0
@@ -45,7 +46,7 @@ if __name__ == "__main__":
     print("RESULT", json.dumps({
         "load_s": started - began,
         "embed_s": time.monotonic() - started,
-        "cpu_s": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),
+        "cpu_s": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) - cpu,
         "worker_cpu_s": sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]),
         "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "worker_rss_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
@@ -64,7 +65,10 @@ def copies(data: Path, folder: Path, num_copies: int, limit: int | None) -> Path
         for source in sources[::step][:limit]:
             link = folder / f"{copy:04d}" / source.relative
             link.parent.mkdir(parents=True, exist_ok=True)
-            os.link(source.path.resolve(), link)
+            try:
+                os.link(source.path.resolve(), link)
+            except OSError:  # on another disk
+                shutil.copyfile(source.path, link)
     return folder
 
 
@@ -78,9 +82,9 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="so many files, evenly spread")
     parser.add_argument("--num_proc", type=int)
     parser.add_argument("--batch_size", type=int)
-    parser.add_argument("--work", type=Path, help="for links and output; of the same disk as DATA")
+    parser.add_argument("--work", type=Path, help="folder for links and output")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=arguments.work or arguments.data.parent) as name:
+    with tempfile.TemporaryDirectory(dir=arguments.work) as name:
         folder = Path(name)
         data = arguments.data
         if not is_corpus(data) and (arguments.copies > 1 or arguments.limit):

@@ -2,9 +2,10 @@
 
     python benchmarks/search_latency.py [--num 1000000] [--size 256] [--queries 300]
 
-The vectors are made up: 20,000 centres, spread as a power law, with noise around each, which is
-kinder to an index than even noise and less kind than copies. Queries are vectors of the same kind
-that are not in the index. Latency is that of one query at a time, on warm memory.
+The vectors are made up: 20,000 centres of uneven sizes with noise around each, in `--dims`
+dimensions of falling variance, turned into `--size`; with `--dims` as `--size` they are as hard to
+index as vectors can be. Queries are others of the same kind. Latency is that of one query
+at a time, on warm memory.
 """
 
 from __future__ import annotations
@@ -26,17 +27,20 @@ NUM_CENTRES = 20_000
 AT_ONCE = 50_000
 
 
-def fill(vectors: npt.NDArray[np.float32], seed: int, noise: float) -> None:
+def fill(vectors: npt.NDArray[np.float32], seed: int, noise: float, dims: int) -> None:
     """Clustered vectors of length 1, made piece by piece."""
     size = vectors.shape[1]
-    centres = np.random.default_rng(0).standard_normal((NUM_CENTRES, size), dtype=np.float32)
+    fixed = np.random.default_rng(0)
+    # The variances fall off, as those of real vectors do.
+    scale = (1 / np.sqrt(np.arange(1, dims + 1))).astype(np.float32)
+    centres = scale * fixed.standard_normal((NUM_CENTRES, dims), dtype=np.float32)
+    turn = fixed.standard_normal((dims, size), dtype=np.float32) / np.float32(np.sqrt(size))
     rng = np.random.default_rng(seed)
     for start in range(0, len(vectors), AT_ONCE):
         stop = min(start + AT_ONCE, len(vectors))
         chosen = (NUM_CENTRES * rng.random(stop - start) ** 2).astype(int)
-        found = centres[chosen] + noise * rng.standard_normal(
-            (stop - start, size), dtype=np.float32
-        )
+        around = scale * rng.standard_normal((stop - start, dims), dtype=np.float32)
+        found = (centres[chosen] + noise * around) @ turn
         vectors[start:stop] = found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
@@ -54,15 +58,16 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--noise", type=float, default=0.9)
+    parser.add_argument("--dims", type=int, default=64, help="dimensions that they vary in")
     parser.add_argument("--work", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.work) as name:
         folder = Path(name)
         shape = (arguments.num, arguments.size)
         vectors = np.lib.format.open_memmap(folder / "v.npy", "w+", np.float32, shape)
-        fill(vectors, 1, arguments.noise)
+        fill(vectors, 1, arguments.noise, arguments.dims)
         queries = np.zeros((arguments.queries, arguments.size), np.float32)
-        fill(queries, 2, arguments.noise)
+        fill(queries, 2, arguments.noise, arguments.dims)
         before, began, cpu = anonymous_mb(), time.monotonic(), time.process_time()
         tuned = build_lists(vectors, folder / "lists.faiss")
         built = {

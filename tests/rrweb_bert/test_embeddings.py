@@ -352,35 +352,34 @@ def test_the_command_embeds_and_says_what_became_of_all(
 
 
 @pytest.mark.crash
+@pytest.mark.timeout(900)
 def test_killed_at_random_moments_the_same_command_gives_the_same_bytes(
     recordings, tiny_model_dir, tiny_encoder, tmp_path
 ):
     many = tmp_path / "many"
-    for seed in range(60):
+    for seed in range(120):
         path = many / f"{seed:03d}.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(synthetic.make_events("shop", seed, num_actions=8)))
     words = [sys.executable, "-m", "rrweb_bert", "embed", str(many), "--num_proc", "2"]
     words += ["--model", str(tiny_model_dir), "--device", "cpu"]
-    undisturbed = tmp_path / "u.parquet"
-    began = time.monotonic()
+    undisturbed, output = tmp_path / "u.parquet", tmp_path / "k.parquet"
     subprocess.run([*words, "--output", str(undisturbed)], check=True, capture_output=True)
-    seconds = time.monotonic() - began
-    output, rng = tmp_path / "k.parquet", random.Random(5)  # noqa: S311 - no secret
-    num_killed = 0
-    for _ in range(12):
+    rng, work = random.Random(5), tmp_path / ".k.parquet.parts"  # noqa: S311 - no secret
+    for num_parts in (0, 1, 3, 4, 6):
         process = subprocess.Popen(
             [*words, "--output", str(output)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        try:
-            process.wait(seconds * rng.uniform(0.3, 1.0))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            num_killed += 1
-    subprocess.run([*words, "--output", str(output)], check=True, capture_output=True)
-    assert num_killed > 0
+        while process.poll() is None and len(list(work.glob("embedded/*/*.json"))) < num_parts:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0.0, 0.2))
+        assert process.poll() is None, "it is killed before it is done"
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert not output.exists()
+    done = subprocess.run([*words, "--output", str(output)], check=True, capture_output=True)
+    assert b"of 120 are embedded already" in done.stdout
     assert output.read_bytes() == undisturbed.read_bytes()
