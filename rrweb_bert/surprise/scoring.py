@@ -52,8 +52,7 @@ class ScoringOptions:
     """Fewest ids that neighbouring windows share."""
 
     num_copies: int = 3
-    """Passes a window: every third event is hidden at once, about 16% of the ids, as in training.
-    """
+    """Passes a window: every third event is hidden at once, about 16% of all ids."""
 
     max_event_ids: int = 24
     """How many of an event's first ids are hidden and judged."""
