@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
@@ -27,6 +28,7 @@ from rrweb_tokenizer.structural_vocab import CLS_ID, SEP_ID
 
 from .arguments import RRWebTrainingArguments
 from .guards import TrainingStoppedError, name_sessions
+from .patience import Patience
 from .signals import shield_worker
 
 __all__ = ["WindowLoader", "make_loader"]
@@ -62,7 +64,7 @@ def make_loader(
         args=args,
         collator=collator,
         num_workers=num_workers,
-        timeout=timeout if num_workers else 0.0,
+        patience_s=timeout,
     )
 
 
@@ -104,7 +106,7 @@ class WindowLoader(DataLoader[Any]):
         args: device and how loader processes are started.
         collator: windows -> batch.
         num_workers: processes that make batches; 0 is this one.
-        timeout: seconds that the wait for a batch may last; 0 is any time.
+        patience_s: seconds that the wait for a batch may last; 0 is any time.
     """
 
     def __init__(
@@ -115,9 +117,11 @@ class WindowLoader(DataLoader[Any]):
         args: RRWebTrainingArguments,
         collator: Any,
         num_workers: int,
-        timeout: float,
+        patience_s: float,
     ) -> None:
         self.source = source
+        self._patience_s = patience_s
+        self._is_hanging = False
         self._device = args.device
         self._workers: Sequence[BaseProcess] = ()
         self._next_batch = 0
@@ -126,7 +130,6 @@ class WindowLoader(DataLoader[Any]):
             batch_size=source.batches.batch_size,
             collate_fn=_CheckedCollator(collator, source),
             num_workers=num_workers,
-            timeout=timeout,
             pin_memory=args.dataloader_pin_memory,
             persistent_workers=args.dataloader_persistent_workers and num_workers > 0,
             prefetch_factor=args.dataloader_prefetch_factor if num_workers else None,
@@ -145,21 +148,46 @@ class WindowLoader(DataLoader[Any]):
         is_cuda = self._device.type == "cuda"
         # Starting the workers may fail as they themselves may.
         batches: Iterator[dict[str, Any]] = iter(())
-        for number in range(self.source.batches.num_batches):
-            self._next_batch = number
-            try:
-                if number == 0:
-                    batches = super().__iter__()
-                    self._workers = getattr(batches, "_workers", ())
-                batch = next(batches)
-            except StopIteration:
-                raise self._ended_early(number, "nothing") from None
-            # An error in a worker comes back as whatever type it had there.
-            except Exception as error:
-                raise self.explained(error) from error
-            self._check(number, batch.pop("sample_index"))
-            yield {n: t.to(self._device, non_blocking=is_cuda) for n, t in batch.items()}
-        self._workers = ()
+        patience: Patience | None = None
+        try:
+            for number in range(self.source.batches.num_batches):
+                self._next_batch = number
+                try:
+                    if number == 0:
+                        batches = super().__iter__()
+                        self._workers = getattr(batches, "_workers", ())
+                        if self._workers and self._patience_s:
+                            patience = Patience(self._patience_s, self._lose_patience)
+                    with nullcontext() if patience is None else patience.waiting():
+                        batch = next(batches)
+                except StopIteration:
+                    raise self._ended_early(number, "nothing") from None
+                # An error in a worker comes back as whatever type it had there.
+                except Exception as error:
+                    if self._is_of_others(error):
+                        raise
+                    raise self.explained(error) from error
+                self._check(number, batch.pop("sample_index"))
+                yield {n: t.to(self._device, non_blocking=is_cuda) for n, t in batch.items()}
+            self._workers = ()
+        finally:
+            if patience is not None:
+                patience.stop()
+
+    def _is_of_others(self, error: Exception) -> bool:
+        """Whether torch reports the death of another loader's worker."""
+        is_death = "DataLoader worker (pid" in str(error)
+        return is_death and all(process.is_alive() for process in self._workers)
+
+    def _lose_patience(self) -> None:
+        """Kill the workers, which ends the wait for them with an error.
+
+        The loader's own time-out covers a batch that does not come, but not one that comes in part:
+        a batch lies in memory that its worker hands over, which a stopped one never does.
+        """
+        self._is_hanging = all(process.is_alive() for process in self._workers)
+        for process in self._workers:
+            process.kill()
 
     def _check(self, number: int, found: Any) -> None:
         expected = self.source.batches.samples(number)
@@ -189,18 +217,19 @@ class WindowLoader(DataLoader[Any]):
         """
         number = self._next_batch
         dead = [(n, p) for n, p in enumerate(self._workers) if not p.is_alive()]
-        is_hanging = isinstance(error, RuntimeError) and "DataLoader timed out" in str(error)
-        if dead:
+        # Those that were killed here died of nothing else.
+        dead.sort(key=lambda each: each[1].exitcode == -signal.SIGKILL)
+        if self._is_hanging:
+            seconds = f"{self._patience_s:.0f} s (--loader_timeout)"
+            what = f"{self._maker(number)} hangs: no batch came for {seconds}"
+        elif dead:
             worker, process = dead[0]
             number += (worker - number) % self.num_workers
             what = f"loader worker {worker} (pid {process.pid}) {_end_of(process.exitcode)}"
-        elif is_hanging:
-            seconds = f"{self.timeout:.0f} s (--loader_timeout)"
-            what = f"{self._maker(number)} hangs: no batch came for {seconds}"
         else:
             what = f"{self._maker(number)} failed with {_told(error)}"
         self.end_workers()
-        batches = self._told_batches(number, is_exact=not (dead or is_hanging))
+        batches = self._told_batches(number, is_exact=not (dead or self._is_hanging))
         return TrainingStoppedError(f"{what}\nIt was making {batches}. {_RUN_AGAIN}")
 
     def _told_batches(self, number: int, *, is_exact: bool) -> str:

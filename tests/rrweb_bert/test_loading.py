@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pytest
 from datasets import IterableDataset
+from transformers import TrainerCallback
 
 from data_prep import streaming
 from data_prep.errors import DataError
@@ -102,6 +103,23 @@ def test_a_worker_that_comes_to_grief_ends_the_run(make_trainer, tmp_path, fault
     assert "sessions train-" in str(caught.value)
     # Steps 1 to 3 have their batches; what dies may do so while they are trained on.
     assert all(checkpoint.step <= 3 for checkpoint in find_checkpoints(tmp_path))
+
+
+def test_a_worker_that_is_stopped_between_batches_ends_the_run(make_trainer, tmp_path):
+    """Batches that it has made are in the queue, but it can no longer hand them over."""
+
+    class Stop(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            if state.global_step == 3:
+                time.sleep(0.5)  # so that the queue is full
+                for process in trainer._guard.loader._workers:
+                    os.kill(process.pid, signal.SIGSTOP)
+
+    trainer = make_trainer(tmp_path, dataloader_num_workers=1, loader_timeout=3)
+    trainer.add_callback(Stop())
+    with pytest.raises(TrainingStoppedError, match="loader worker 0 hangs: no batch came for 3 s"):
+        trainer.train()
+    assert not find_checkpoints(tmp_path)
 
 
 def test_a_worker_that_ends_early_is_found_at_its_first_missing_batch(make_trainer, tmp_path):
