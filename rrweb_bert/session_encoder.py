@@ -44,7 +44,7 @@ from .encoder_inputs import (
 )
 from .model_files import load_model
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
-from .window_pooling import POSITIONS, Window, cut_session, pool_hidden, vectors_of_sums
+from .window_pooling import POOLINGS, POSITIONS, Window, cut_session, pool_hidden, vectors_of_sums
 
 __all__ = ["DEFAULT_MODEL", "Precision", "SessionEncoder", "WindowSums", "WindowVectors"]
 
@@ -114,6 +114,8 @@ class SessionEncoder:
 
     Attributes:
         skipped: the sessions that the last call left out.
+        layer_sets: the hidden states that are averaged, once for each L of `WindowSums`; more than
+            one is for comparing them, `encode` then takes the mean.
 
     Raises:
         ValueError: model, tokenizer and options do not fit one another; says how.
@@ -154,7 +156,8 @@ class SessionEncoder:
         self.precision = precision
         self.window_ids = window_ids
         self.stride = stride
-        self.layers = tuple(layer % num_states for layer in layers)
+        averaged = tuple(layer % num_states for layer in layers)
+        self.layer_sets: tuple[tuple[int, ...], ...] = (averaged,)
         self.skipped: tuple[SkippedSession, ...] = ()
 
     @classmethod
@@ -220,9 +223,10 @@ class SessionEncoder:
         Args:
             sessions: a path, bytes, a list of events, an `EncodedSession`, a row of a prepared
                 corpus, or a list of such. A file may have any form that `data_prep` reads.
-            pooling: "mean" over all positions, "interactions" over those of what the visitor did
-                (a session without any falls back to all), or "mean+interactions": both, one behind
-                the other, (n, 2 H).
+            pooling: "mean" over all positions; "interactions" over those of what the visitor did
+                (a session without any falls back to all); "mean+interactions": both, one behind
+                the other, (n, 2 H); "kinds": the means over moves, touches, focus, clicks, scrolls,
+                inputs and mutations, (n, 7 H), zeros for a kind that does not occur.
             batch_size: windows at once.
             show_progress: draw a bar on standard error.
             on_error: "skip" gives a session that cannot be encoded a row of NaN, lists it in
@@ -259,7 +263,6 @@ class SessionEncoder:
             sessions, batch_size=batch_size, show_progress=show_progress, on_error=on_error
         )
         mean_sums = found.sums.astype(np.float64).mean(axis=1)
-        kind = 0 if pooling == "mean" else 1
         return WindowVectors(
             vectors=vectors_of_sums(mean_sums, found.counts, pooling),
             session_index=found.session_index,
@@ -267,7 +270,7 @@ class SessionEncoder:
             stops=found.stops,
             start_ms=found.start_ms,
             end_ms=found.end_ms,
-            num_pooled=found.counts[:, kind],
+            num_pooled=_num_pooled(found.counts, pooling),
         )
 
     def encode_corpus(
@@ -327,7 +330,7 @@ class SessionEncoder:
             counts += [window.counted.sum(axis=1) for window in windows]
             traces += [(w.session, w.start, w.stop, w.start_ms, w.end_ms) for w in windows]
         columns = list(zip(*traces, strict=True)) or [()] * 5
-        shape = (0, len(self.layers), len(POSITIONS), self.hidden_size)
+        shape = (0, len(self.layer_sets), len(POSITIONS), self.hidden_size)
         return WindowSums(
             sums=np.concatenate([np.zeros(shape, dtype=np.float32), *sums]),
             counts=np.array(counts, dtype=np.int64).reshape(-1, len(POSITIONS)),
@@ -364,7 +367,7 @@ class SessionEncoder:
 
     def _sums(self, windows: list[Window], batch_size: int) -> npt.NDArray[np.float32]:
         """(w, L, P, H) float32, in the order of `windows`; longest first, so memory is known."""
-        shape = (len(windows), len(self.layers), len(POSITIONS), self.hidden_size)
+        shape = (len(windows), len(self.layer_sets), len(POSITIONS), self.hidden_size)
         sums = np.empty(shape, dtype=np.float32)
         order = sorted(range(len(windows)), key=lambda i: -len(windows[i].ids))
         for start in range(0, len(order), batch_size):
@@ -401,21 +404,28 @@ class SessionEncoder:
 
     def _hidden(self, input_ids: Tensor, mask: Tensor | None) -> list[Tensor]:
         last = self.model.config.num_hidden_layers
+        is_last_alone = self.layer_sets == ((last,),)
         output = self.model.bert(
             input_ids,
             attention_mask=mask,
-            output_hidden_states=self.layers != (last,),
+            output_hidden_states=not is_last_alone,
             return_dict=True,
         )
-        if self.layers == (last,):
+        if is_last_alone:
             return [output.last_hidden_state]
-        return [output.hidden_states[layer] for layer in self.layers]
+        states = output.hidden_states
+        return [sum(states[i].float() for i in layers) / len(layers) for layers in self.layer_sets]
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.precision == "fp32":
             return nullcontext()
         dtype = torch.float16 if self.precision == "fp16" else torch.bfloat16
         return torch.autocast(self.device.type, dtype=dtype)
+
+
+def _num_pooled(counts: npt.NDArray[np.int64], pooling: str) -> npt.NDArray[np.int64]:
+    kinds = POOLINGS[pooling]
+    return counts[:, list(kinds)].sum(axis=1) if pooling == "kinds" else counts[:, kinds[-1]]
 
 
 def _load_model(path: str | Path) -> RRWebBertForMaskedLM:

@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .classifiers import Candidate, boosting, sparse_linear
+from .embedding_cache import LAYER_SETS
 from .labels import SpanTask, Task
 from .options import Probed
 from .probes import (
     COUNTS,
+    EMBEDDINGS,
     ENCODER,
     TFIDF,
     UNTRAINED,
@@ -82,6 +84,8 @@ def _methods(probed: Probed, *, are_windows: bool) -> dict[str, Callable[[], lis
     for name, each in states.items():
         of_units = each if are_windows else session_sums(each, sessions.window_session)
         methods[name] = partial(encoder_candidates, of_units)
+        if name == ENCODER:
+            methods[EMBEDDINGS] = partial(encoder_candidates, of_units, LAYER_SETS[:1])
     return methods
 
 
