@@ -16,7 +16,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -42,9 +41,10 @@ from .encoder_inputs import (
     listed,
     name_of,
 )
-from .model_files import load_model
+from .encoder_loading import Precision, find_device, find_precision, load_model, load_tokenizer
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
 from .window_pooling import POOLINGS, POSITIONS, Window, cut_session, pool_hidden, vectors_of_sums
+from .window_vectors import WindowSums, WindowVectors
 
 __all__ = ["DEFAULT_MODEL", "Precision", "SessionEncoder", "WindowSums", "WindowVectors"]
 
@@ -56,48 +56,6 @@ _LENGTH_MULTIPLE: Final = 64  # on GPUs: fewer shapes, and those that matrix uni
 _BATCHES_AT_ONCE: Final = 16  # windows of so many batches are sorted by length together
 
 OnError = Literal["raise", "skip"]
-Precision = Literal["auto", "fp32", "fp16", "bf16"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class WindowVectors:
-    """Vectors of windows, in the order of sessions and of time.
-
-    Attributes:
-        vectors: (w, H) float32.
-        session_index: (w,) int64, the place of each window's session in the input.
-        starts, stops: (w,) int64, which ids of the session they are, half open.
-        start_ms, end_ms: (w,) float64, epoch ms of their first and last event.
-        num_pooled: (w,) int64, how many positions the mean is over; 0 where the window holds none
-            of the kind that was asked for, and the vector is the mean over all.
-    """
-
-    vectors: npt.NDArray[np.float32]
-    session_index: npt.NDArray[np.int64]
-    starts: npt.NDArray[np.int64]
-    stops: npt.NDArray[np.int64]
-    start_ms: npt.NDArray[np.float64]
-    end_ms: npt.NDArray[np.float64]
-    num_pooled: npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class WindowSums:
-    """What all poolings of windows are made of.
-
-    Attributes:
-        sums: (w, L, P, H) float32: hidden states summed, by layer and kind of positions.
-        counts: (w, P) int64: over how many positions.
-        session_index, starts, stops, start_ms, end_ms: as in `WindowVectors`.
-    """
-
-    sums: npt.NDArray[np.float32]
-    counts: npt.NDArray[np.int64]
-    session_index: npt.NDArray[np.int64]
-    starts: npt.NDArray[np.int64]
-    stops: npt.NDArray[np.int64]
-    start_ms: npt.NDArray[np.float64]
-    end_ms: npt.NDArray[np.float64]
 
 
 class SessionEncoder:
@@ -193,12 +151,12 @@ class SessionEncoder:
                 f"{DEFAULT_MODEL}: the package's own model is not there; give the folder of a "
                 "model that train_mlm.py wrote"
             )
-        model = _load_model(path)
+        model = load_model(path)
         return cls(
             model,
-            _load_tokenizer(path) if tokenizer is None else tokenizer,
-            device=(found := _device(device)),
-            precision=_precision(precision, found),
+            load_tokenizer(path) if tokenizer is None else tokenizer,
+            device=(found := find_device(device)),
+            precision=find_precision(precision, found),
             window_ids=window_ids,
             stride=stride,
             layers=layers,
@@ -426,35 +384,3 @@ class SessionEncoder:
 def _num_pooled(counts: npt.NDArray[np.int64], pooling: str) -> npt.NDArray[np.int64]:
     kinds = POOLINGS[pooling]
     return counts[:, list(kinds)].sum(axis=1) if pooling == "kinds" else counts[:, kinds[-1]]
-
-
-def _load_model(path: str | Path) -> RRWebBertForMaskedLM:
-    try:
-        return load_model(path, dtype=torch.float32)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{path} cannot be loaded as a model: {error}") from error
-
-
-def _load_tokenizer(path: str | Path) -> RRWebTokenizer:
-    folder = Path(path)
-    if folder.is_dir() and not (folder / "tokenizer_config.json").is_file():
-        return RRWebTokenizer()
-    try:
-        tokenizer: RRWebTokenizer = RRWebTokenizer.from_pretrained(path)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} holds a tokenizer that cannot be loaded: {error}") from error
-    return tokenizer
-
-
-def _device(device: str | torch.device) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
-
-
-def _precision(precision: Precision, device: torch.device) -> Literal["fp32", "fp16", "bf16"]:
-    if precision == "auto":
-        return "fp16" if device.type == "cuda" else "fp32"
-    if precision not in ("fp32", "fp16", "bf16"):
-        raise ValueError(f"precision {precision!r} is none of auto, fp32, fp16, bf16")
-    return precision
