@@ -114,8 +114,8 @@ class SessionEncoder:
         self.precision = precision
         self.window_ids = window_ids
         self.stride = stride
-        averaged = tuple(layer % num_states for layer in layers)
-        self.layer_sets: tuple[tuple[int, ...], ...] = (averaged,)
+        self.layers = tuple(layer % num_states for layer in layers)
+        self.layer_sets: tuple[tuple[int, ...], ...] = (self.layers,)
         self.skipped: tuple[SkippedSession, ...] = ()
 
     @classmethod
@@ -184,7 +184,8 @@ class SessionEncoder:
             pooling: "mean" over all positions; "interactions" over those of what the visitor did
                 (a session without any falls back to all); "mean+interactions": both, one behind
                 the other, (n, 2 H); "kinds": the means over moves, touches, focus, clicks, scrolls,
-                inputs and mutations, (n, 7 H), zeros for a kind that does not occur.
+                inputs and mutations, (n, 7 H), zeros for a kind that does not occur;
+                "kinds+keyframes": that and the mean over keyframes, (n, 8 H).
             batch_size: windows at once.
             show_progress: draw a bar on standard error.
             on_error: "skip" gives a session that cannot be encoded a row of NaN, lists it in
@@ -383,4 +384,4 @@ class SessionEncoder:
 
 def _num_pooled(counts: npt.NDArray[np.int64], pooling: str) -> npt.NDArray[np.int64]:
     kinds = POOLINGS[pooling]
-    return counts[:, list(kinds)].sum(axis=1) if pooling == "kinds" else counts[:, kinds[-1]]
+    return counts[:, list(kinds)].sum(axis=1) if len(kinds) > 2 else counts[:, kinds[-1]]

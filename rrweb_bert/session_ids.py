@@ -57,8 +57,10 @@ KINDS_OF_EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "scrolls": ("[IS_Scroll]",),
     "inputs": ("[IS_Input]", "[IS_Selection]"),
     "mutations": ("[IS_Mutation]",),
+    "keyframes": ("[KEY_HEAD]", "[KEY_MID]", "[KEY_TAIL]"),
 }
-"""Kinds of events that are pooled apart -> their heads: six of interactions, and what follows."""
+"""What is pooled apart -> the heads: six kinds of interactions, what follows them, and keyframes,
+which hold viewport and address."""
 
 
 def _table(names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
@@ -91,7 +93,7 @@ def interaction_mask(ids: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
 
 
 def kind_masks(ids: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-    """(7, n) bool: which ids belong to events of each of `KINDS_OF_EVENTS`."""
+    """(8, n) bool: which ids belong to each of `KINDS_OF_EVENTS`."""
     heads = _heads_of(ids)
     return np.stack([table[heads] for table in _IS_KIND])
 

@@ -5,7 +5,7 @@ positions however it was cut. Windows may overlap (`stride`); an id that stands 
 counted in the first.
 
 Letters in shapes: w windows, T ids of a window with [CLS] and [SEP], H hidden size, L layers,
-P = 9 kinds of positions (`POSITIONS`).
+P = 10 kinds of positions (`POSITIONS`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ POOLINGS: Final[dict[str, tuple[int, ...]]] = {
     "mean": (0,),
     "interactions": (1,),
     "mean+interactions": (0, 1),
-    "kinds": tuple(range(2, len(POSITIONS))),
+    "kinds": tuple(range(2, len(POSITIONS) - 1)),
+    "kinds+keyframes": tuple(range(2, len(POSITIONS))),
 }
 """Name -> the kinds of positions whose means stand one behind the other in a vector."""
 
@@ -119,10 +120,10 @@ def pool_hidden(hidden: list[Tensor], counted: Tensor) -> Tensor:
 def vectors_of_sums(
     sums: npt.NDArray[np.floating], counts: npt.NDArray[np.integer], pooling: str
 ) -> npt.NDArray[np.float32]:
-    """The means as vectors, (w, H) float32, or (w, 2 H), (w, 7 H) where the pooling joins some.
+    """The means as vectors, (w, H) float32, or wider where the pooling joins several.
 
     Where there are no interactions the mean over all positions stands in; where there is no event
-    of a kind, its part of "kinds" is 0.
+    of a kind, its part is 0.
 
     Args:
         sums: (w, P, H).

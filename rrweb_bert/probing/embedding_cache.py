@@ -27,7 +27,7 @@ __all__ = ["LAYER_SETS", "cached_sums", "comparing_encoder", "untrained_encoder"
 LAYER_SETS: Final = ("embeddings", "last layer", "mean of layers")
 """What the L of the sums are."""
 
-_FORMAT: Final = "3"  # rises with each change of what a file holds
+_FORMAT: Final = "4"  # rises with each change of what a file holds
 
 
 def comparing_encoder(

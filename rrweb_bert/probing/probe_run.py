@@ -15,12 +15,14 @@ from .embedding_cache import LAYER_SETS
 from .labels import SpanTask, Task
 from .options import Probed
 from .probes import (
+    COMBINED,
     COUNTS,
     EMBEDDINGS,
     ENCODER,
     TFIDF,
     UNTRAINED,
     Outcome,
+    combined_candidates,
     encoder_candidates,
     probe_task,
     session_sums,
@@ -86,6 +88,7 @@ def _methods(probed: Probed, *, are_windows: bool) -> dict[str, Callable[[], lis
         methods[name] = partial(encoder_candidates, of_units)
         if name == ENCODER:
             methods[EMBEDDINGS] = partial(encoder_candidates, of_units, LAYER_SETS[:1])
+            methods[COMBINED] = partial(combined_candidates, of_units, counts)
     return methods
 
 

@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 ENCODER: Final = "encoder"
+COMBINED: Final = "encoder and counts"
 EMBEDDINGS: Final = "its embeddings alone"
 UNTRAINED: Final = "untrained encoder"
 MAJORITY: Final = "majority class"
@@ -90,6 +91,16 @@ def encoder_candidates(
         for pooling in POOLINGS:
             name = f"{pooling}, {layer_set}"
             candidates += dense_linear(name, pooled_vectors(states, layer_set, pooling))
+    return candidates
+
+
+def combined_candidates(states: WindowStates, counts: npt.NDArray[np.float64]) -> list[Candidate]:
+    """Vectors and logarithms of counts, one behind the other: do they know different things?"""
+    logarithms = np.log1p(counts)
+    candidates: list[Candidate] = []
+    for pooling in ("interactions", "kinds"):
+        vectors = pooled_vectors(states, LAYER_SETS[1], pooling)
+        candidates += dense_linear(pooling, np.concatenate([vectors, logarithms], axis=1))
     return candidates
 
 
