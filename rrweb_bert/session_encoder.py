@@ -16,7 +16,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -42,9 +41,10 @@ from .encoder_inputs import (
     listed,
     name_of,
 )
-from .model_files import load_model
+from .encoder_loading import Precision, find_device, find_precision, load_model, load_tokenizer
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
-from .window_pooling import POSITIONS, Window, cut_session, pool_hidden, vectors_of_sums
+from .window_pooling import POOLINGS, POSITIONS, Window, cut_session, pool_hidden, vectors_of_sums
+from .window_vectors import WindowSums, WindowVectors
 
 __all__ = ["DEFAULT_MODEL", "Precision", "SessionEncoder", "WindowSums", "WindowVectors"]
 
@@ -56,48 +56,6 @@ _LENGTH_MULTIPLE: Final = 64  # on GPUs: fewer shapes, and those that matrix uni
 _BATCHES_AT_ONCE: Final = 16  # windows of so many batches are sorted by length together
 
 OnError = Literal["raise", "skip"]
-Precision = Literal["auto", "fp32", "fp16", "bf16"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class WindowVectors:
-    """Vectors of windows, in the order of sessions and of time.
-
-    Attributes:
-        vectors: (w, H) float32.
-        session_index: (w,) int64, the place of each window's session in the input.
-        starts, stops: (w,) int64, which ids of the session they are, half open.
-        start_ms, end_ms: (w,) float64, epoch ms of their first and last event.
-        num_pooled: (w,) int64, how many positions the mean is over; 0 where the window holds none
-            of the kind that was asked for, and the vector is the mean over all.
-    """
-
-    vectors: npt.NDArray[np.float32]
-    session_index: npt.NDArray[np.int64]
-    starts: npt.NDArray[np.int64]
-    stops: npt.NDArray[np.int64]
-    start_ms: npt.NDArray[np.float64]
-    end_ms: npt.NDArray[np.float64]
-    num_pooled: npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class WindowSums:
-    """What all poolings of windows are made of.
-
-    Attributes:
-        sums: (w, L, P, H) float32: hidden states summed, by layer and kind of positions.
-        counts: (w, P) int64: over how many positions.
-        session_index, starts, stops, start_ms, end_ms: as in `WindowVectors`.
-    """
-
-    sums: npt.NDArray[np.float32]
-    counts: npt.NDArray[np.int64]
-    session_index: npt.NDArray[np.int64]
-    starts: npt.NDArray[np.int64]
-    stops: npt.NDArray[np.int64]
-    start_ms: npt.NDArray[np.float64]
-    end_ms: npt.NDArray[np.float64]
 
 
 class SessionEncoder:
@@ -114,6 +72,8 @@ class SessionEncoder:
 
     Attributes:
         skipped: the sessions that the last call left out.
+        layer_sets: the hidden states that are averaged, once for each L of `WindowSums`; more than
+            one is for comparing them, `encode` then takes the mean.
 
     Raises:
         ValueError: model, tokenizer and options do not fit one another; says how.
@@ -155,6 +115,7 @@ class SessionEncoder:
         self.window_ids = window_ids
         self.stride = stride
         self.layers = tuple(layer % num_states for layer in layers)
+        self.layer_sets: tuple[tuple[int, ...], ...] = (self.layers,)
         self.skipped: tuple[SkippedSession, ...] = ()
 
     @classmethod
@@ -190,12 +151,12 @@ class SessionEncoder:
                 f"{DEFAULT_MODEL}: the package's own model is not there; give the folder of a "
                 "model that train_mlm.py wrote"
             )
-        model = _load_model(path)
+        model = load_model(path)
         return cls(
             model,
-            _load_tokenizer(path) if tokenizer is None else tokenizer,
-            device=(found := _device(device)),
-            precision=_precision(precision, found),
+            load_tokenizer(path) if tokenizer is None else tokenizer,
+            device=(found := find_device(device)),
+            precision=find_precision(precision, found),
             window_ids=window_ids,
             stride=stride,
             layers=layers,
@@ -220,9 +181,11 @@ class SessionEncoder:
         Args:
             sessions: a path, bytes, a list of events, an `EncodedSession`, a row of a prepared
                 corpus, or a list of such. A file may have any form that `data_prep` reads.
-            pooling: "mean" over all positions, "interactions" over those of what the visitor did
-                (a session without any falls back to all), or "mean+interactions": both, one behind
-                the other, (n, 2 H).
+            pooling: "mean" over all positions; "interactions" over those of what the visitor did
+                (a session without any falls back to all); "mean+interactions": both, one behind
+                the other, (n, 2 H); "kinds": the means over moves, touches, focus, clicks, scrolls,
+                inputs and mutations, (n, 7 H), zeros for a kind that does not occur;
+                "kinds+keyframes": that and the mean over keyframes, (n, 8 H).
             batch_size: windows at once.
             show_progress: draw a bar on standard error.
             on_error: "skip" gives a session that cannot be encoded a row of NaN, lists it in
@@ -259,7 +222,6 @@ class SessionEncoder:
             sessions, batch_size=batch_size, show_progress=show_progress, on_error=on_error
         )
         mean_sums = found.sums.astype(np.float64).mean(axis=1)
-        kind = 0 if pooling == "mean" else 1
         return WindowVectors(
             vectors=vectors_of_sums(mean_sums, found.counts, pooling),
             session_index=found.session_index,
@@ -267,7 +229,7 @@ class SessionEncoder:
             stops=found.stops,
             start_ms=found.start_ms,
             end_ms=found.end_ms,
-            num_pooled=found.counts[:, kind],
+            num_pooled=_num_pooled(found.counts, pooling),
         )
 
     def encode_corpus(
@@ -327,7 +289,7 @@ class SessionEncoder:
             counts += [window.counted.sum(axis=1) for window in windows]
             traces += [(w.session, w.start, w.stop, w.start_ms, w.end_ms) for w in windows]
         columns = list(zip(*traces, strict=True)) or [()] * 5
-        shape = (0, len(self.layers), len(POSITIONS), self.hidden_size)
+        shape = (0, len(self.layer_sets), len(POSITIONS), self.hidden_size)
         return WindowSums(
             sums=np.concatenate([np.zeros(shape, dtype=np.float32), *sums]),
             counts=np.array(counts, dtype=np.int64).reshape(-1, len(POSITIONS)),
@@ -364,7 +326,7 @@ class SessionEncoder:
 
     def _sums(self, windows: list[Window], batch_size: int) -> npt.NDArray[np.float32]:
         """(w, L, P, H) float32, in the order of `windows`; longest first, so memory is known."""
-        shape = (len(windows), len(self.layers), len(POSITIONS), self.hidden_size)
+        shape = (len(windows), len(self.layer_sets), len(POSITIONS), self.hidden_size)
         sums = np.empty(shape, dtype=np.float32)
         order = sorted(range(len(windows)), key=lambda i: -len(windows[i].ids))
         for start in range(0, len(order), batch_size):
@@ -401,15 +363,17 @@ class SessionEncoder:
 
     def _hidden(self, input_ids: Tensor, mask: Tensor | None) -> list[Tensor]:
         last = self.model.config.num_hidden_layers
+        is_last_alone = self.layer_sets == ((last,),)
         output = self.model.bert(
             input_ids,
             attention_mask=mask,
-            output_hidden_states=self.layers != (last,),
+            output_hidden_states=not is_last_alone,
             return_dict=True,
         )
-        if self.layers == (last,):
+        if is_last_alone:
             return [output.last_hidden_state]
-        return [output.hidden_states[layer] for layer in self.layers]
+        states = output.hidden_states
+        return [sum(states[i].float() for i in layers) / len(layers) for layers in self.layer_sets]
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.precision == "fp32":
@@ -418,33 +382,6 @@ class SessionEncoder:
         return torch.autocast(self.device.type, dtype=dtype)
 
 
-def _load_model(path: str | Path) -> RRWebBertForMaskedLM:
-    try:
-        return load_model(path, dtype=torch.float32)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{path} cannot be loaded as a model: {error}") from error
-
-
-def _load_tokenizer(path: str | Path) -> RRWebTokenizer:
-    folder = Path(path)
-    if folder.is_dir() and not (folder / "tokenizer_config.json").is_file():
-        return RRWebTokenizer()
-    try:
-        tokenizer: RRWebTokenizer = RRWebTokenizer.from_pretrained(path)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} holds a tokenizer that cannot be loaded: {error}") from error
-    return tokenizer
-
-
-def _device(device: str | torch.device) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
-
-
-def _precision(precision: Precision, device: torch.device) -> Literal["fp32", "fp16", "bf16"]:
-    if precision == "auto":
-        return "fp16" if device.type == "cuda" else "fp32"
-    if precision not in ("fp32", "fp16", "bf16"):
-        raise ValueError(f"precision {precision!r} is none of auto, fp32, fp16, bf16")
-    return precision
+def _num_pooled(counts: npt.NDArray[np.int64], pooling: str) -> npt.NDArray[np.int64]:
+    kinds = POOLINGS[pooling]
+    return counts[:, list(kinds)].sum(axis=1) if len(kinds) > 2 else counts[:, kinds[-1]]

@@ -18,13 +18,15 @@ import numpy.typing as npt
 from data_prep.session_row import SessionRow
 from rrweb_tokenizer import EncodedSession
 from rrweb_tokenizer.quantize import bin_to_time_ms
-from rrweb_tokenizer.structural_vocab import GROUPS, MAX_VOCAB_SIZE, STRUCTURAL_IDS
+from rrweb_tokenizer.structural_vocab import GROUPS, MAX_VOCAB_SIZE, PAD_ID, STRUCTURAL_IDS
 
 __all__ = [
     "INTERACTION_HEADS",
+    "KINDS_OF_EVENTS",
     "estimated_times_ms",
     "event_starts_of",
     "interaction_mask",
+    "kind_masks",
     "session_of_row",
 ]
 
@@ -47,6 +49,19 @@ INTERACTION_HEADS: Final = (
 )
 """Heads of what a visitor does; pages, their changes, navigation and logs are none."""
 
+KINDS_OF_EVENTS: Final[dict[str, tuple[str, ...]]] = {
+    "moves": ("[IS_MouseMove]", "[IS_TouchMove]", "[IS_Drag]"),
+    "touches": tuple(t for t in _GROUP["MouseInteractions"].tokens if t.startswith("[MI_Touch")),
+    "focus": ("[MI_Focus]", "[MI_Blur]"),
+    "clicks": ("[MI_MouseUp]", "[MI_MouseDown]", "[MI_Click]", "[MI_ContextMenu]", "[MI_DblClick]"),
+    "scrolls": ("[IS_Scroll]",),
+    "inputs": ("[IS_Input]", "[IS_Selection]"),
+    "mutations": ("[IS_Mutation]",),
+    "keyframes": ("[KEY_HEAD]", "[KEY_MID]", "[KEY_TAIL]"),
+}
+"""What is pooled apart -> the heads: six kinds of interactions, what follows them, and keyframes,
+which hold viewport and address."""
+
 
 def _table(names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
     table = np.zeros(MAX_VOCAB_SIZE, dtype=bool)
@@ -56,6 +71,7 @@ def _table(names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
 
 _IS_HEAD: Final = _table(tuple(t for name in _HEAD_GROUPS for t in _GROUP[name].tokens))
 _IS_INTERACTION: Final = _table(INTERACTION_HEADS)
+_IS_KIND: Final = tuple(_table(heads) for heads in KINDS_OF_EVENTS.values())
 _IS_KEY: Final = _table(("[KEY_HEAD]", "[KEY_MID]", "[KEY_TAIL]"))
 
 
@@ -73,14 +89,28 @@ def event_starts_of(ids: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
 
 def interaction_mask(ids: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
     """(n,) bool: which ids belong to events whose head is one of `INTERACTION_HEADS`."""
+    return _IS_INTERACTION[_heads_of(ids)]
+
+
+def kind_masks(ids: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+    """(8, n) bool: which ids belong to each of `KINDS_OF_EVENTS`."""
+    heads = _heads_of(ids)
+    return np.stack([table[heads] for table in _IS_KIND])
+
+
+def _heads_of(ids: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    """(n,) int64: the head of each id's event; of ids of keyframes the keyframe's, else [PAD].
+
+    `[KEY_CONT]` and its keyframe belong to the event that goes on after them.
+    """
     is_start = _IS_KEY[ids]
     is_start[event_starts_of(ids)] = True
     starts = np.flatnonzero(is_start)
-    belongs = np.zeros(len(ids), dtype=bool)
+    heads = np.full(len(ids), PAD_ID, dtype=np.int64)
     if len(starts):
         lengths = np.diff(np.append(starts, len(ids)))
-        belongs[starts[0] :] = np.repeat(_IS_INTERACTION[ids[starts]], lengths)
-    return belongs
+        heads[starts[0] :] = np.repeat(ids[starts], lengths)
+    return heads
 
 
 def estimated_times_ms(

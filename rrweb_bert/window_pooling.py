@@ -5,7 +5,7 @@ positions however it was cut. Windows may overlap (`stride`); an id that stands 
 counted in the first.
 
 Letters in shapes: w windows, T ids of a window with [CLS] and [SEP], H hidden size, L layers,
-P = 2 kinds of positions (`POSITIONS`).
+P = 10 kinds of positions (`POSITIONS`).
 """
 
 from __future__ import annotations
@@ -22,19 +22,23 @@ from torch import Tensor
 from rrweb_tokenizer import EncodedSession
 from rrweb_tokenizer.session_windows import event_stops, window_bounds
 
-from .session_ids import interaction_mask
+from .session_ids import KINDS_OF_EVENTS, interaction_mask, kind_masks
 
 __all__ = ["POOLINGS", "POSITIONS", "Window", "cut_session", "pool_hidden", "vectors_of_sums"]
 
-POSITIONS: Final = ("all", "interactions")
-"""What is summed of every window: over all ids, and over those of events by the visitor."""
+POSITIONS: Final = ("all", "interactions", *KINDS_OF_EVENTS)
+"""What is summed of every window: over all ids, those of events by the visitor, each kind."""
 
 POOLINGS: Final[dict[str, tuple[int, ...]]] = {
     "mean": (0,),
     "interactions": (1,),
     "mean+interactions": (0, 1),
+    "kinds": tuple(range(2, len(POSITIONS) - 1)),
+    "kinds+keyframes": tuple(range(2, len(POSITIONS))),
 }
 """Name -> the kinds of positions whose means stand one behind the other in a vector."""
+
+_NUM_WITH_FALLBACK: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,7 +81,7 @@ def cut_session(
     if stride == 0:
         starts = [start for start, _ in bounds] + [len(session.ids)]
         bounds = list(pairwise(starts))
-    is_interaction = interaction_mask(session.ids)
+    masks = np.concatenate([interaction_mask(session.ids)[None], kind_masks(session.ids)])
     event_starts, stops = session.event_starts.astype(np.int64), event_stops(session)
     times_ms = session.event_times_ms
     windows: list[Window] = []
@@ -95,7 +99,7 @@ def cut_session(
                 start_ms=float(inside.min()) if len(inside) else 0.0,
                 end_ms=float(inside.max()) if len(inside) else 0.0,
                 ids=session.ids[start:stop],
-                counted=np.stack([is_new, is_new & is_interaction[start:stop]]),
+                counted=np.concatenate([is_new[None], is_new & masks[:, start:stop]]),
             )
         )
         counted_to = stop
@@ -116,9 +120,10 @@ def pool_hidden(hidden: list[Tensor], counted: Tensor) -> Tensor:
 def vectors_of_sums(
     sums: npt.NDArray[np.floating], counts: npt.NDArray[np.integer], pooling: str
 ) -> npt.NDArray[np.float32]:
-    """The means as vectors, (w, H) float32; (w, 2 H) where the pooling joins two.
+    """The means as vectors, (w, H) float32, or wider where the pooling joins several.
 
-    Where nothing was counted for a kind of positions, the mean over all positions stands in.
+    Where there are no interactions the mean over all positions stands in; where there is no event
+    of a kind, its part is 0.
 
     Args:
         sums: (w, P, H).
@@ -132,7 +137,8 @@ def vectors_of_sums(
         raise ValueError(f"pooling {pooling!r} is none of {', '.join(POOLINGS)}")
     parts = []
     for kind in POOLINGS[pooling]:
-        used = np.where(counts[:, kind] > 0, kind, 0)
+        is_kept = (counts[:, kind] > 0) | (kind >= _NUM_WITH_FALLBACK)
+        used = np.where(is_kept, kind, 0)
         rows = np.arange(len(sums))
         divisor = np.maximum(counts[rows, used], 1)
         parts.append(sums[rows, used] / divisor[:, None])

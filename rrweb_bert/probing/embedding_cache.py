@@ -22,15 +22,18 @@ from ..modeling_rrweb_bert import RRWebBertForMaskedLM
 from ..session_encoder import Precision, SessionEncoder
 from .units import Sessions
 
-__all__ = ["all_layers_encoder", "cached_sums", "untrained_encoder"]
+__all__ = ["LAYER_SETS", "cached_sums", "comparing_encoder", "untrained_encoder"]
 
-_FORMAT: Final = "2"  # rises with each change of what a file holds
+LAYER_SETS: Final = ("embeddings", "last layer", "mean of layers")
+"""What the L of the sums are."""
+
+_FORMAT: Final = "4"  # rises with each change of what a file holds
 
 
-def all_layers_encoder(
+def comparing_encoder(
     name_or_path: str, *, window_ids: int, device: str, precision: Precision
 ) -> SessionEncoder:
-    """The encoder of a model that gives all hidden states.
+    """The encoder of a model that gives the states named in `LAYER_SETS`.
 
     Raises:
         ValueError: as `SessionEncoder.from_pretrained`.
@@ -38,7 +41,7 @@ def all_layers_encoder(
     plain = SessionEncoder.from_pretrained(
         name_or_path, device, precision=precision, window_ids=window_ids
     )
-    return _with_all_layers(plain.model, plain)
+    return _comparing(plain.model, plain)
 
 
 def untrained_encoder(like: SessionEncoder, seed: int) -> SessionEncoder:
@@ -46,19 +49,21 @@ def untrained_encoder(like: SessionEncoder, seed: int) -> SessionEncoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = RRWebBertForMaskedLM(like.model.config)
-    return _with_all_layers(model, like)
+    return _comparing(model, like)
 
 
-def _with_all_layers(model: RRWebBertForMaskedLM, like: SessionEncoder) -> SessionEncoder:
+def _comparing(model: RRWebBertForMaskedLM, like: SessionEncoder) -> SessionEncoder:
     tokenizer: RRWebTokenizer = like.tokenizer
-    return SessionEncoder(
+    encoder = SessionEncoder(
         model,
         tokenizer,
         device=like.device,
         precision=like.precision,
         window_ids=like.window_ids,
-        layers=range(model.config.num_hidden_layers + 1),
     )
+    last = model.config.num_hidden_layers
+    encoder.layer_sets = ((0,), (last,), tuple(range(1, last + 1)))
+    return encoder
 
 
 def cached_sums(
@@ -98,6 +103,6 @@ def _key(encoder: SessionEncoder, sessions: Sessions) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     digest.update(sessions.content.encode())
-    options = (encoder.window_ids, encoder.stride, encoder.layers, encoder.precision)
+    options = (encoder.window_ids, encoder.stride, encoder.layer_sets, encoder.precision)
     digest.update(repr(options).encode())
     return digest.hexdigest()[:32]

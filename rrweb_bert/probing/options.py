@@ -16,7 +16,7 @@ from data_prep.errors import DataError
 from data_prep.prepare import PrepareOptions, open_or_prepare
 
 from ..arguments import UsageError
-from .embedding_cache import all_layers_encoder, cached_sums, untrained_encoder
+from .embedding_cache import cached_sums, comparing_encoder, untrained_encoder
 from .labels import read_labels
 from .probes import WindowStates
 from .units import Sessions, load_sessions
@@ -122,7 +122,7 @@ def open_pair(pair: Pair, arguments: argparse.Namespace, fields: list[str]) -> P
     if arguments.group:
         sessions = _regrouped(sessions, labels, arguments.group)
     try:
-        encoder = all_layers_encoder(
+        encoder = comparing_encoder(
             pair.model,
             window_ids=arguments.window_ids,
             device=arguments.device,

@@ -11,14 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from .classifiers import Candidate, boosting, sparse_linear
+from .embedding_cache import LAYER_SETS
 from .labels import SpanTask, Task
 from .options import Probed
 from .probes import (
+    COMBINED,
     COUNTS,
+    EMBEDDINGS,
     ENCODER,
     TFIDF,
     UNTRAINED,
     Outcome,
+    combined_candidates,
     encoder_candidates,
     probe_task,
     session_sums,
@@ -82,6 +86,9 @@ def _methods(probed: Probed, *, are_windows: bool) -> dict[str, Callable[[], lis
     for name, each in states.items():
         of_units = each if are_windows else session_sums(each, sessions.window_session)
         methods[name] = partial(encoder_candidates, of_units)
+        if name == ENCODER:
+            methods[EMBEDDINGS] = partial(encoder_candidates, of_units, LAYER_SETS[:1])
+            methods[COMBINED] = partial(combined_candidates, of_units, counts)
     return methods
 
 

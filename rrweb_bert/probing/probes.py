@@ -21,16 +21,15 @@ from ..session_ids import estimated_times_ms, event_starts_of
 from ..window_pooling import POOLINGS, POSITIONS, vectors_of_sums
 from .classifiers import Candidate, choose_and_predict, dense_linear
 from .count_features import count_features
+from .embedding_cache import LAYER_SETS
 from .scores import Predictions
 from .units import LabelledUnits, Sessions
 
 __all__ = [
     "ENCODER",
-    "Layers",
     "Outcome",
     "WindowStates",
     "encoder_candidates",
-    "layer_choices",
     "pooled_vectors",
     "probe_task",
     "session_sums",
@@ -40,15 +39,14 @@ __all__ = [
 ]
 
 ENCODER: Final = "encoder"
+COMBINED: Final = "encoder and counts"
+EMBEDDINGS: Final = "its embeddings alone"
 UNTRAINED: Final = "untrained encoder"
 MAJORITY: Final = "majority class"
 COUNTS: Final = "counts + boosting"
 TFIDF: Final = "TF-IDF + logistic regression"
 
 _MAX_TERMS: Final = 50_000
-
-Layers = dict[str, tuple[int, ...]]
-"""Name -> the places of hidden states that are averaged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,11 +66,6 @@ class Outcome:
     inner_macro_f1: float
 
 
-def layer_choices(num_states: int) -> Layers:
-    """The hidden states to choose from: the last one, and the mean of all layers' outputs."""
-    return {"last layer": (num_states - 1,), "mean of layers": tuple(range(1, num_states))}
-
-
 def session_sums(states: WindowStates, window_session: npt.NDArray[np.int64]) -> WindowStates:
     """The sums and counts of whole sessions."""
     num_sessions = int(window_session[-1]) + 1
@@ -83,21 +76,31 @@ def session_sums(states: WindowStates, window_session: npt.NDArray[np.int64]) ->
     return WindowStates(sums=sums.astype(np.float32), counts=counts)
 
 
-def pooled_vectors(
-    states: WindowStates, layers: Sequence[int], pooling: str
-) -> npt.NDArray[np.float32]:
-    """(u, H) or (u, 2 H) float32: the vectors of `pooling`, averaged over `layers`."""
-    sums = states.sums[:, list(layers)].astype(np.float64).mean(axis=1)
-    return vectors_of_sums(sums, states.counts, pooling)
+def pooled_vectors(states: WindowStates, layer_set: str, pooling: str) -> npt.NDArray[np.float32]:
+    """(u, H) float32, or wider: the vectors of `pooling` of one of `LAYER_SETS`."""
+    place = LAYER_SETS.index(layer_set)
+    return vectors_of_sums(states.sums[:, place].astype(np.float64), states.counts, pooling)
 
 
-def encoder_candidates(states: WindowStates) -> list[Candidate]:
-    """All poolings of all choices of layers."""
+def encoder_candidates(
+    states: WindowStates, layer_sets: Sequence[str] = LAYER_SETS[1:]
+) -> list[Candidate]:
+    """All poolings of these layers; of the embeddings alone only where they are asked for."""
     candidates: list[Candidate] = []
-    for layer_name, layers in layer_choices(states.sums.shape[1]).items():
+    for layer_set in layer_sets:
         for pooling in POOLINGS:
-            name = f"{pooling}, {layer_name}"
-            candidates += dense_linear(name, pooled_vectors(states, layers, pooling))
+            name = f"{pooling}, {layer_set}"
+            candidates += dense_linear(name, pooled_vectors(states, layer_set, pooling))
+    return candidates
+
+
+def combined_candidates(states: WindowStates, counts: npt.NDArray[np.float64]) -> list[Candidate]:
+    """Vectors and logarithms of counts, one behind the other: do they know different things?"""
+    logarithms = np.log1p(counts)
+    candidates: list[Candidate] = []
+    for pooling in ("interactions", "kinds"):
+        vectors = pooled_vectors(states, LAYER_SETS[1], pooling)
+        candidates += dense_linear(pooling, np.concatenate([vectors, logarithms], axis=1))
     return candidates
 
 

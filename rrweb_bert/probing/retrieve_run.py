@@ -13,13 +13,13 @@ from sklearn.preprocessing import StandardScaler
 
 from ..window_pooling import POOLINGS
 from .count_features import event_pattern
+from .embedding_cache import LAYER_SETS
 from .labels import Task
 from .options import Probed
 from .probes import (
     ENCODER,
     UNTRAINED,
     WindowStates,
-    layer_choices,
     pooled_vectors,
     session_sums,
     tfidf_features,
@@ -115,13 +115,18 @@ def _ask(
     are_windows: bool,
     seed: int,
 ) -> RetrievalPart:
-    """What each method finds; pooling and transform are chosen by `metric` among seen units."""
+    """What each method finds; pooling and transform are chosen by `metric` among seen units.
+
+    Of the seen units no more than `_MAX_TUNING_UNITS` are taken.
+    """
     sessions = probed.sessions
     session_of = sessions.window_session if are_windows else np.arange(len(sessions.rows))
+    seen = np.flatnonzero(is_seen)
+    seen = seen[_whole_sessions(session_of[units[seen]], _MAX_TUNING_UNITS, seed)]
+    taken = np.sort(np.concatenate([seen, np.flatnonzero(~is_seen)]))
+    units, is_seen = units[taken], is_seen[taken]
     groups = sessions.groups[session_of[units]]
-    held_out = units[~is_seen]
-    tuning = np.flatnonzero(is_seen)
-    tuning = tuning[_whole_sessions(session_of[units[tuning]], _MAX_TUNING_UNITS, seed)]
+    held_out, tuning = units[~is_seen], np.flatnonzero(is_seen)
     by_method: dict[str, QueryScores] = {}
     chosen: dict[str, str] = {}
     for name, features in _fixed(probed, are_windows=are_windows).items():
@@ -176,11 +181,11 @@ def _variants(
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Every pooling, choice of layers and transform."""
     found: dict[str, npt.NDArray[np.float64]] = {}
-    for layer_name, layers in layer_choices(states.sums.shape[1]).items():
+    for layer_set in LAYER_SETS[1:]:
         for pooling in POOLINGS:
-            vectors = pooled_vectors(states, layers, pooling)[units]
+            vectors = pooled_vectors(states, layer_set, pooling)[units]
             for transform in TRANSFORMS:
-                found[f"{pooling}, {layer_name}, {transform}"] = transformed(
+                found[f"{pooling}, {layer_set}, {transform}"] = transformed(
                     vectors, transform, is_seen=is_seen, groups=groups
                 )
     return found

@@ -363,7 +363,7 @@ def test_probe_reports_every_method(prepared, tmp_path, capsys, monkeypatch):
     methods = report["tasks"]["visitor"]["methods"]
     assert list(methods) == [
         "majority class", "counts + boosting", "TF-IDF + logistic regression",
-        "untrained encoder, seed 0", "encoder",
+        "untrained encoder, seed 0", "encoder", "its embeddings alone", "encoder and counts",
     ]  # fmt: skip
     # Bots do a third of what humans do, which counts tell.
     assert methods["counts + boosting"]["scores"]["auroc"]["value"] > 0.95
