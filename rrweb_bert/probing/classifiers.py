@@ -1,8 +1,10 @@
 """Classifiers of which every choice is made within the training groups.
 
-A candidate is a matrix of features and a setting of a classifier. All candidates of a method
-predict each training group from the others (folds of whole groups); the one with the best macro-F1
-is fitted to all training units and predicts the held-out ones, which nothing has looked at.
+A candidate is a matrix of features and a setting of a classifier, which is fitted as if all classes
+were equally frequent. All candidates of a method predict each training group from the others (folds
+of whole groups); the one with the best macro-F1 is fitted to all training units and predicts the
+held-out ones, which nothing has looked at. How far frequent classes are favoured is chosen with it:
+probabilities are multiplied by a power of the classes' shares.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ _BOOSTING: Final = (
     {"learning_rate": 0.05, "max_leaf_nodes": 16, "l2_regularization": 1.0},
 )
 _MAX_ITERATIONS: Final = 100
+_POWERS: Final = (0.0, 0.5, 1.0)
 _LINEAR: Final = {"class_weight": "balanced", "max_iter": 100, "tol": 1e-3}
 
 
@@ -58,12 +61,14 @@ class Choice:
     Attributes:
         name: of the candidate.
         inner_macro_f1: its score within the training groups.
-        probabilities: (t, c) float64, of the held-out units.
+        probabilities: (t, c) float64, of the held-out units, as if classes were equally frequent.
+        said: (t,) int64, what they are taken for.
     """
 
     name: str
     inner_macro_f1: float
     probabilities: npt.NDArray[np.float64]
+    said: npt.NDArray[np.int64]
 
 
 def dense_linear(name: str, features: npt.NDArray[np.floating]) -> list[Candidate]:
@@ -140,27 +145,30 @@ def choose_and_predict(
     if both:
         raise ValueError(f"groups in training and among the held-out: {sorted(both)[:3]}")
     num_classes = int(y.max()) + 1
-    best: tuple[float, Candidate] | None = None
+    shares = np.bincount(y[train], minlength=num_classes) / len(train)
+    best: tuple[float, Candidate, float] | None = None
     num_folds = min(_NUM_FOLDS, len(set(groups[train].tolist())))
     for candidate in candidates:
-        score = 0.0
-        if len(candidates) > 1 and num_folds > 1:
-            folds = GroupKFold(num_folds).split(train, y[train], groups[train])
-            inner = np.zeros((len(train), num_classes))
-            for fitted, judged in folds:
+        inner = np.zeros((len(train), num_classes))
+        if num_folds > 1:
+            for fitted, judged in GroupKFold(num_folds).split(train, y[train], groups[train]):
                 inner[judged] = _predict(
                     candidate, y, train[fitted], train[judged], num_classes, seed
                 )
-            score = macro_f1(y[train], inner.argmax(axis=1), num_classes)
-        if best is None or score > best[0]:
-            best = score, candidate
+        for power in _POWERS:
+            said = (inner * shares**power).argmax(axis=1)
+            score = macro_f1(y[train], said, num_classes)
+            if best is None or score > best[0]:
+                best = score, candidate, power
     if best is None:
         raise ValueError("there is no candidate to choose from")
-    score, candidate = best
+    score, candidate, power = best
+    probabilities = _predict(candidate, y, train, test, num_classes, seed)
     return Choice(
-        name=candidate.name,
+        name=f"{candidate.name}, shares^{power:g}",
         inner_macro_f1=score,
-        probabilities=_predict(candidate, y, train, test, num_classes, seed),
+        probabilities=probabilities,
+        said=(probabilities * shares**power).argmax(axis=1),
     )
 
 

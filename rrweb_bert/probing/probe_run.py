@@ -158,7 +158,10 @@ def _in_classes(
     probabilities: npt.NDArray[np.float64] = np.zeros((len(predictions.y), len(classes)))
     probabilities[:, places] = predictions.probabilities
     return Predictions(
-        y=places[predictions.y], probabilities=probabilities, groups=predictions.groups
+        y=places[predictions.y],
+        probabilities=probabilities,
+        said=places[predictions.said],
+        groups=predictions.groups,
     )
 
 

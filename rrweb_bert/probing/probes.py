@@ -164,6 +164,7 @@ def probe_task(
             predictions=Predictions(
                 y=units.y[held_out],
                 probabilities=np.tile(shares, (int(held_out.sum()), 1)),
+                said=np.full(int(held_out.sum()), shares.argmax()),
                 groups=units.groups[held_out],
             ),
             chosen=units.classes[int(shares.argmax())],
@@ -179,6 +180,7 @@ def probe_task(
             predictions=Predictions(
                 y=units.y[held_out],
                 probabilities=choice.probabilities,
+                said=choice.said,
                 groups=units.groups[held_out],
             ),
             chosen=choice.name,

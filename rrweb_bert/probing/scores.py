@@ -41,12 +41,14 @@ class Predictions:
 
     Attributes:
         y: (t,) int64, the truth.
-        probabilities: (t, c).
+        probabilities: (t, c), by which the area under the curve goes.
+        said: (t,) int64, the classes they are taken for, by which the other scores go.
         groups: (t,) str.
     """
 
     y: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float64]
+    said: npt.NDArray[np.int64]
     groups: npt.NDArray[np.str_]
 
 
@@ -64,6 +66,7 @@ def pooled(parts: Sequence[Predictions]) -> Predictions:
     return Predictions(
         y=np.concatenate([part.y for part in parts]),
         probabilities=np.concatenate([part.probabilities for part in parts]),
+        said=np.concatenate([part.said for part in parts]),
         groups=np.concatenate([part.groups for part in parts]),
     )
 
@@ -176,12 +179,11 @@ def scores_by_draw(
     predictions: Predictions, weights: npt.NDArray[np.float64]
 ) -> dict[str, npt.NDArray[np.float64]]:
     """(b,) of each metric: the scores where units count as often as `weights` (b, t) say."""
-    said = predictions.probabilities.argmax(axis=1)
     num_classes = predictions.probabilities.shape[1]
     rows = []
     for start in range(0, len(weights), _DRAWS_AT_ONCE):
         some = weights[start : start + _DRAWS_AT_ONCE]
-        confusion = _confusion(predictions.y, said, num_classes, some)
+        confusion = _confusion(predictions.y, predictions.said, num_classes, some)
         areas = _auroc(predictions.y, predictions.probabilities, some)
         rows.append((_macro_f1(confusion), _balanced_accuracy(confusion), areas))
     columns = [np.concatenate(column) for column in zip(*rows, strict=True)]

@@ -159,11 +159,13 @@ def test_weights_are_repetitions(pairs):
     rng = np.random.default_rng(0)
     probabilities = rng.random((len(y), 3)).round(1)
     groups = np.array(["a"] * len(y))
-    once = Predictions(y=y, probabilities=probabilities, groups=groups)
+    said = probabilities.argmax(axis=1)
+    once = Predictions(y=y, probabilities=probabilities, said=said, groups=groups)
     weighted = scores_by_draw(once, times[None] * 1.0)
     again = Predictions(
         y=np.repeat(y, times),
         probabilities=np.repeat(probabilities, times, axis=0),
+        said=np.repeat(said, times),
         groups=np.repeat(groups, times),
     )
     if times.sum():
@@ -207,6 +209,18 @@ def test_what_is_there_is_learnt_and_shuffled_labels_are_at_chance(make, num_shu
         choice = choose_and_predict(make(x)[:1], shuffled, groups, is_train)
         areas.append(auroc(shuffled[~is_train], choice.probabilities))
     assert 0.38 < np.mean(areas) < 0.62
+
+
+def test_how_far_frequent_classes_are_favoured_is_chosen_in_training():
+    rng = np.random.default_rng(3)
+    groups = np.array(SITES)[np.arange(600) % 20]
+    is_train = np.isin(groups, SITES[:14])
+    y = (rng.random(600) < 0.04).astype(np.int64)
+    x = rng.normal(size=(600, 3)) + y[:, None] * 0.8
+    choice = choose_and_predict(dense_linear("x", x)[:1], y, groups, is_train)
+    # Taken as equally frequent, a third would be said to be of the rare class.
+    assert choice.name.endswith(("shares^0.5", "shares^1"))
+    assert choice.said.sum() < choice.probabilities.argmax(axis=1).sum()
 
 
 def test_a_group_on_both_sides_is_refused():

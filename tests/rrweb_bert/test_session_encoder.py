@@ -206,9 +206,7 @@ def test_a_session_is_the_mean_over_its_windows_by_their_positions(encoder, sess
     assert windows.end_ms[-1] == sessions[1].event_times_ms.max()
 
 
-@pytest.mark.parametrize(
-    "pooling", ["mean", "interactions", "mean+interactions", "kinds+keyframes"]
-)
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_what_else_is_in_the_batch_changes_nothing(encoder, sessions, pooling):
     together = encoder.encode(sessions, pooling, batch_size=7)
     alone = np.concatenate([encoder.encode(s, pooling, batch_size=1) for s in sessions])
