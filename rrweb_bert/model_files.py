@@ -58,5 +58,10 @@ def load_model(name: str | Path, **kwargs: Any) -> RRWebBertForMaskedLM:
 
 
 def unknown_keys(content: dict[str, Any]) -> list[str]:
-    """The keys of a `config.json` that a `BertConfig` does not have, sorted."""
-    return sorted(content.keys() - BertConfig().to_dict().keys() - _EARLIER_KEYS)
+    """The keys of a `config.json` that a `BertConfig` does not have, sorted.
+
+    Keys that begin with an underscore are transformers' own notes, such as `_commit_hash`, which
+    some releases put in while they read the file.
+    """
+    known = BertConfig().to_dict().keys() | _EARLIER_KEYS
+    return sorted(key for key in content.keys() - known if not key.startswith("_"))

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from synthetic import make_events
-from transformers import AutoTokenizer, trainer
+from transformers import AutoTokenizer, BertConfig, trainer
 
 from data_prep.plain_text import in_one_line, without_controls
 from rrweb_bert.model_files import load_model, unknown_keys
@@ -252,3 +252,9 @@ def test_names_of_files_forge_no_line(hostile_names, command, tmp_path):
         assert "&lt;img src=x&gt;" in page
     if command == "verify":
         shutil.rmtree(corpus)
+
+
+def test_notes_that_transformers_makes_while_reading_are_no_unknown_keys():
+    content = BertConfig().to_dict()
+    assert unknown_keys(content | {"_commit_hash": None}) == []
+    assert unknown_keys(content | {"auto_map": {}, "commit_hash": 1}) == ["auto_map", "commit_hash"]
