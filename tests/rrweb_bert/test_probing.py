@@ -215,10 +215,10 @@ def test_how_far_frequent_classes_are_favoured_is_chosen_in_training():
     rng = np.random.default_rng(3)
     groups = np.array(SITES)[np.arange(600) % 20]
     is_train = np.isin(groups, SITES[:14])
-    y = (rng.random(600) < 0.04).astype(np.int64)
-    x = rng.normal(size=(600, 3)) + y[:, None] * 0.8
-    choice = choose_and_predict(dense_linear("x", x)[:1], y, groups, is_train)
-    # Taken as equally frequent, a third would be said to be of the rare class.
+    y = (rng.random(600) < 0.1).astype(np.int64)
+    x = rng.normal(size=(600, 3)) + y[:, None] * 1.5
+    choice = choose_and_predict(dense_linear("x", x)[2:], y, groups, is_train)
+    # Taken as equally frequent, too many would be said to be of the rare class.
     assert choice.name.endswith(("shares^0.5", "shares^1"))
     assert choice.said.sum() < choice.probabilities.argmax(axis=1).sum()
 
