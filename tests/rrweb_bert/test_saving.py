@@ -1,7 +1,6 @@
 import json
 import os
 import threading
-from pathlib import Path
 
 import pytest
 import torch
@@ -222,40 +221,6 @@ def test_a_failure_in_the_background_stops_the_run_at_the_next_step(
     with pytest.raises(CheckpointError, match="Input/output error"):
         trainer.train()
     assert trainer.state.global_step == 3
-
-
-@pytest.mark.parametrize("strategy", ["every_save", "checkpoint", "all_checkpoints"])
-def test_what_is_pushed_to_the_hub_is_sealed(make_trainer, tmp_path, monkeypatch, strategy):
-    """The stock push runs, up to the upload; it copies the weights and names the folder."""
-    from transformers import Trainer
-    from transformers import trainer as stock
-
-    uploads = []
-
-    class Hub:
-        def upload_folder(self, **upload):
-            folder = upload["folder_path"]
-            uploads.append((folder, upload.get("path_in_repo"), upload.get("ignore_patterns")))
-            if "path_in_repo" in upload:
-                assert problem_of(Path(folder)) is None
-
-    def init_hf_repo(trainer, *_, **__):
-        trainer.hub_model_id, trainer.push_in_progress = "someone/model", None
-
-    monkeypatch.setattr(stock, "hf_api", Hub)
-    monkeypatch.setattr(stock, "PushInProgress", lambda jobs: None)
-    monkeypatch.setattr(Trainer, "init_hf_repo", init_hf_repo)
-    make_trainer(tmp_path, push_to_hub=True, hub_strategy=strategy, **SETTINGS).train()
-    checkpoints = [f"{tmp_path}/checkpoint-{step}" for step in (4, 8, 12)]
-    assert [folder for folder, _, _ in uploads].count(str(tmp_path)) == 3
-    in_repo = {
-        "every_save": [],
-        "checkpoint": ["last-checkpoint"] * 3,
-        "all_checkpoints": ["checkpoint-4", "checkpoint-8", "checkpoint-12"],
-    }[strategy]
-    pushed = [(folder, name) for folder, name, _ in uploads if name is not None]
-    assert pushed == list(zip(checkpoints, in_repo, strict=False))[: len(in_repo)]
-    assert all("_*" in ignored for _, name, ignored in uploads if name is None)
 
 
 def test_full_determinism_changes_nothing_on_a_cpu(
