@@ -122,6 +122,7 @@ class WindowLoader(DataLoader[Any]):
         self.source = source
         self._patience_s = patience_s
         self._is_hanging = False
+        self._found_dead: set[int] = set()
         self._device = args.device
         self._workers: Sequence[BaseProcess] = ()
         self._next_batch = 0
@@ -185,7 +186,8 @@ class WindowLoader(DataLoader[Any]):
         The loader's own time-out covers a batch that does not come, but not one that comes in part:
         a batch lies in memory that its worker hands over, which a stopped one never does.
         """
-        self._is_hanging = all(process.is_alive() for process in self._workers)
+        self._found_dead = {n for n, p in enumerate(self._workers) if not p.is_alive()}
+        self._is_hanging = not self._found_dead
         for process in self._workers:
             process.kill()
 
@@ -217,8 +219,14 @@ class WindowLoader(DataLoader[Any]):
         """
         number = self._next_batch
         dead = [(n, p) for n, p in enumerate(self._workers) if not p.is_alive()]
-        # Those that were killed here died of nothing else.
-        dead.sort(key=lambda each: each[1].exitcode == -signal.SIGKILL)
+        # Those that were killed here died of nothing else, and come last.
+        dead.sort(
+            key=lambda each: (
+                each[0] not in self._found_dead
+                if self._found_dead
+                else each[1].exitcode == -signal.SIGKILL
+            )
+        )
         if self._is_hanging:
             seconds = f"{self._patience_s:.0f} s (--loader_timeout)"
             what = f"{self._maker(number)} hangs: no batch came for {seconds}"
