@@ -1,7 +1,7 @@
 PACKAGES = rrweb_tokenizer data_prep rrweb_bert
 SOURCES = $(PACKAGES) train_mlm.py tests benchmarks examples tools
 
-.PHONY: style quality test fuzz cov
+.PHONY: style quality test fuzz crash soak cov
 style:
 	ruff format $(SOURCES)
 	ruff check --fix $(SOURCES)
@@ -14,5 +14,9 @@ test:
 	pytest
 fuzz:
 	pytest -m fuzz
+crash:
+	pytest -m "slow or crash"
+soak:
+	pytest -m soak
 cov:
 	pytest --cov --cov-report=term-missing

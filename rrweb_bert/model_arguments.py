@@ -20,11 +20,12 @@ class RunArguments:
         "without the flag. Paths in it are relative to the current folder.",
         "file",
     )
-    preset: Literal["reference", "fast", "a100", "gpu24gb", "cpu"] | None = option(
+    preset: Literal["reference", "fast", "a100", "gpu24gb", "cpu", "small_corpus"] | None = option(
         None,
         "Named arguments to start from; the file and flags win over them. reference: the defaults; "
         "fast: no attention dropout, a fifth faster on an H100 and another training; a100: one "
-        "A100; gpu24gb: one card of 24 GB; cpu: a mini model in half an hour.",
+        "A100; gpu24gb: one card of 24 GB; cpu: a mini model in half an hour; "
+        "small_corpus: the recipe of the shipped model, for a few hundred sessions.",
         "name",
     )
     dry_run: bool = option(

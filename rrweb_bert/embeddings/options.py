@@ -11,7 +11,7 @@ from .layout import LEVELS
 
 __all__ = ["DEFAULT_POOLING", "EmbedOptions"]
 
-DEFAULT_POOLING: Final = "mean"
+DEFAULT_POOLING: Final = "interactions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

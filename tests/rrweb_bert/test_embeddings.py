@@ -254,8 +254,8 @@ def test_what_is_there_is_used_or_refused_with_what_differs(recordings, tiny_enc
     before, said = output.read_bytes(), []
     run(recordings, output, tiny_encoder, said)
     assert any("nothing to do" in line for line in said)
-    with pytest.raises(DataError, match=r"pooling mean there, interactions here"):
-        run(recordings, output, tiny_encoder, pooling="interactions")
+    with pytest.raises(DataError, match=r"pooling interactions there, mean here"):
+        run(recordings, output, tiny_encoder, pooling="mean")
     with pytest.raises(DataError, match=r"inputs [0-9a-f]{12} there"):
         run(recordings / "shop", output, tiny_encoder)
     assert output.read_bytes() == before
@@ -343,8 +343,8 @@ def test_the_command_embeds_and_says_what_became_of_all(
     assert main([*words, "--device", "cpu"]) == 0
     assert "11 sessions" in capsys.readouterr().out
     assert read_header(output).model_name == str(tiny_model_dir)
-    assert main([*words, "--device", "cpu", "--pooling", "interactions"]) == 2
-    assert "pooling mean there" in capsys.readouterr().err
+    assert main([*words, "--device", "cpu", "--pooling", "mean"]) == 2
+    assert "pooling interactions there" in capsys.readouterr().err
     assert main([*words, "--batch_size", "0"]) == 2
     assert main(["embed", str(tmp_path / "nowhere"), "--model", str(tiny_model_dir)]) == 2
     assert "does not exist" in capsys.readouterr().err

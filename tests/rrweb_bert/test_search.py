@@ -15,7 +15,7 @@ from data_prep.errors import DataError
 from rrweb_bert import SessionEncoder, SessionIndex
 from rrweb_bert.__main__ import main
 from rrweb_bert.embeddings.job import embed
-from rrweb_bert.embeddings.options import EmbedOptions
+from rrweb_bert.embeddings.options import DEFAULT_POOLING, EmbedOptions
 from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
 from rrweb_bert.search import neighbours
 from rrweb_bert.search.layout import INDEX_FILE, open_header
@@ -72,7 +72,7 @@ def index_of_windows(embedded, tmp_path_factory):
 
 def test_hits_are_the_nearest_by_cosine_without_the_mean(index, embedded, recordings, tiny_encoder):
     paths = sorted(recordings.rglob("*.json"))
-    vectors = tiny_encoder.encode(paths)
+    vectors = tiny_encoder.encode(paths, DEFAULT_POOLING)
     centred = vectors - vectors.mean(axis=0)
     centred /= np.linalg.norm(centred, axis=1, keepdims=True)
     alike = centred[4] @ centred.T
