@@ -8,6 +8,7 @@
 | `get_batch_samples` | measures the wait for data; a stream that ends early must not start over | `test_a_stream_that_ends_early_stops_the_run` |
 | `training_step`, `_get_grad_norm`, `_maybe_log_save_evaluate` | a number that is none stops the run before it is saved | `test_finite.py` |
 | `train` | a loader worker that dies is named | `test_loading.py` |
+| `_determine_best_metric` | the best of several evaluations between two saves would be lost, and an older model be taken for it | `test_the_best_of_all_evaluations_is_kept_not_only_of_those_that_fall_on_a_save` |
 | `_clip_grad_norm` | two passes over all gradients, which fused AdamW makes anyway | `test_clipping.py` |
 | `_load_rng_state` | another number of processes has no states of its own | `test_several_processes.py` |
 | `floating_point_ops` | counts all parameters anew each step, 1.6 ms | |
@@ -33,7 +34,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, ProgressCallback, SchedulerType, TrainerState
-from transformers.trainer_utils import EvalLoopOutput, TrainOutput
+from transformers.trainer_utils import EvalLoopOutput, SaveStrategy, TrainOutput
 
 from data_prep.shard_watch import ShardWatch
 
@@ -256,6 +257,13 @@ class RRWebTrainer(HubTrainer, ResumableTrainer):
         if control.should_save:
             self._guard.look_at_shards(step, now=True)
         super()._maybe_log_save_evaluate(*args, **kwargs)
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """As stock, but what is the best is saved even where no checkpoint is due."""
+        is_new_best: bool = super()._determine_best_metric(metrics=metrics, trial=trial)
+        if is_new_best and self.args.save_strategy == SaveStrategy.STEPS:
+            self.control.should_save |= bool(self.args.load_best_model_at_end)
+        return is_new_best
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """As stock, with the parameters counted once."""

@@ -3,7 +3,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from transformers import AutoModelForMaskedLM
+from transformers import AutoModelForMaskedLM, TrainerCallback
 
 from rrweb_bert import mfu
 from rrweb_bert.checkpoints import find_checkpoints, problem_of
@@ -140,6 +140,25 @@ def test_best_model_is_kept_and_loaded_at_the_end(make_trainer, tmp_path, weight
     assert names >= {"optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"}
     assert problem_of(find_checkpoints(tmp_path)[0].path) is None
     assert "missing keys" not in caplog.text
+
+
+def test_the_best_of_all_evaluations_is_kept_not_only_of_those_that_fall_on_a_save(
+    make_trainer, tmp_path, weights_of
+):
+    seen = {}
+
+    class Remember(TrainerCallback):
+        def on_evaluate(self, args, state, control, model, **kwargs):
+            seen[state.global_step] = weights_of(model)
+
+    trainer = make_trainer(tmp_path, eval_steps=1, save_steps=12, learning_rate=0.05, max_steps=12)
+    trainer.add_callback(Remember())
+    trainer.train()
+    losses = {row["step"]: row["eval_loss"] for row in trainer.history.evaluation}
+    best = min(losses, key=losses.get)
+    assert best != 12, "the case that is tested"
+    assert trainer.state.best_global_step == best
+    assert torch.equal(weights_of(trainer.model), seen[best])
 
 
 def test_evaluation_does_not_depend_on_the_batch_size(make_trainer, tmp_path):
