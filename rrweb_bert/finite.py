@@ -55,7 +55,8 @@ class NumberGuard:
         self, parameters: Sequence[Tensor], device: torch.device, *, max_lag: int | None = None
     ) -> None:
         self._parameters = list(parameters)
-        self._max_lag = (0 if device.type == "cpu" else _MAX_LAG) if max_lag is None else max_lag
+        lag = _MAX_LAG if device.type == "cuda" else 0  # notes are copied with CUDA events
+        self._max_lag = lag if max_lag is None else max_lag
         # A row each for loss, gradient and weights: the first bad step (0: none) and the number
         # then; a last one: skips within SKIP_STEPS, and the loss scale.
         self._notes = torch.zeros(4, 2, device=device)

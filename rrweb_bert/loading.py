@@ -12,9 +12,10 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
+from threading import current_thread, main_thread
 from typing import Any, Final
 
 import numpy as np
@@ -35,6 +36,7 @@ __all__ = ["WindowLoader", "make_loader"]
 
 # A worker that does not end by itself within this time is killed.
 _GRACE_S: Final = 3.0
+_START_UP: Final = 5.0
 _RUN_AGAIN: Final = "Run the same command again to continue from the last checkpoint"
 
 
@@ -155,11 +157,13 @@ class WindowLoader(DataLoader[Any]):
                 self._next_batch = number
                 try:
                     if number == 0:
-                        batches = super().__iter__()
+                        with _sigchld_left_alone():
+                            batches = super().__iter__()
                         self._workers = getattr(batches, "_workers", ())
                         if self._workers and self._patience_s:
                             patience = Patience(self._patience_s, self._lose_patience)
-                    with nullcontext() if patience is None else patience.waiting():
+                    first = _START_UP if number == 0 else 1.0  # workers import and open first
+                    with nullcontext() if patience is None else patience.waiting(first):
                         batch = next(batches)
                 except StopIteration:
                     raise self._ended_early(number, "nothing") from None
@@ -228,7 +232,8 @@ class WindowLoader(DataLoader[Any]):
             )
         )
         if self._is_hanging:
-            seconds = f"{self._patience_s:.0f} s (--loader_timeout)"
+            allowed = self._patience_s * (_START_UP if number == 0 else 1.0)
+            seconds = f"{allowed:.0f} s (--loader_timeout)"
             what = f"{self._maker(number)} hangs: no batch came for {seconds}"
         elif dead:
             worker, process = dead[0]
@@ -268,6 +273,20 @@ class WindowLoader(DataLoader[Any]):
                 process.kill()
                 process.join()
             signal.signal(signal.SIGCHLD, before)
+
+
+@contextmanager
+def _sigchld_left_alone() -> Iterator[None]:
+    """Undo what torch does when workers start: raise the death of one from a signal handler.
+
+    Such an error comes up inside any function, also one that has just taken a lock, and leaves it
+    locked for ever. The wait for a batch looks for dead workers itself, every 5 seconds.
+    """
+    is_settable = hasattr(signal, "SIGCHLD") and current_thread() is main_thread()
+    before = signal.getsignal(signal.SIGCHLD) if is_settable else None
+    yield
+    if is_settable:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL if before is None else before)
 
 
 def _span(samples: range) -> str:

@@ -6,8 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
+from typing import Final
 
 __all__ = ["Patience"]
+
+# A thread that slept so much longer than it asked for was stopped with its program.
+_SUSPENDED_S: Final = 2.0
 
 
 class Patience:
@@ -27,9 +31,9 @@ class Patience:
         self._thread.start()
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Time counts in here; each time from the beginning."""
-        self._deadline = time.monotonic() + self._seconds
+    def waiting(self, factor: float = 1.0) -> Iterator[None]:
+        """Time counts in here, each time from the beginning; `factor` times as much is allowed."""
+        self._deadline = time.monotonic() + self._seconds * factor
         try:
             yield
         finally:
@@ -40,7 +44,13 @@ class Patience:
         self._stopping.set()
 
     def _run(self) -> None:
-        while not self._stopping.wait(min(1.0, self._seconds / 4)):
+        tick = min(1.0, self._seconds / 4)
+        looked = time.monotonic()
+        while not self._stopping.wait(tick):
+            now = time.monotonic()
+            asleep, looked = now - looked - tick, now
+            if asleep > _SUSPENDED_S and self._deadline is not None:
+                self._deadline += asleep  # the whole program was stopped, not what it waits for
             deadline = self._deadline
             if deadline is not None and time.monotonic() > deadline:
                 self._act()

@@ -274,11 +274,19 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]
         super()._load_best_model()
 
     def restore_finished(self, checkpoint: Path) -> None:
-        """Take over a run whose last step is in `checkpoint` but whose results are not written."""
-        state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+        """Take over a run whose last step is in `checkpoint` but whose results are not written.
+
+        Its last evaluation is done here where a signal cut it.
+        """
+        self.state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
         best = best_of(checkpoint) if self.args.load_best_model_at_end else None
-        state.best_model_checkpoint = str(checkpoint if best is None else best)
-        self.state = state
+        if json.loads((checkpoint / PROGRESS_FILE).read_text())["is_evaluation_pending"]:
+            self._load_from_checkpoint(str(checkpoint))
+            metrics = self.evaluate()
+            self._determine_best_metric(metrics=metrics, trial=None)
+            if self.state.best_global_step == self.state.global_step:
+                best = checkpoint
+        self.state.best_model_checkpoint = str(checkpoint if best is None else best)
         self._load_best_model()
 
 

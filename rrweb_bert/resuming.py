@@ -38,6 +38,10 @@ def held(output_dir: Path) -> Iterator[None]:
             f"another process is training in {output_dir}. Wait for it or stop it, or give another "
             "--output_dir"
         ) from None
+    except NotImplementedError:
+        raise UsageError(
+            f"--output_dir {output_dir} is on a file system without locks; give one on another"
+        ) from None
     except OSError as error:
         raise UsageError(f"--output_dir {output_dir} cannot be written: {error.strerror}") from None
     try:
@@ -58,6 +62,11 @@ def check_folder(output_dir: Path, record: RunRecord, resume: str) -> None:
             raise UsageError(
                 f"--resume never, but {output_dir} holds {found[0].path.name}. Give another "
                 "--output_dir, or remove that folder"
+            )
+        earlier = RunRecord.load(output_dir)
+        if earlier is not None and earlier.is_finished:
+            raise UsageError(
+                f"--resume never, but {output_dir} holds a finished run. Give another --output_dir"
             )
         return
     refuse_other_run(output_dir, record)

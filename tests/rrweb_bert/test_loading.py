@@ -91,9 +91,6 @@ def faulty(stream, fault, is_at=lambda samples: AT in samples):
     )
 
 
-# torch reports a dead worker from a signal handler, which may run inside any function at all, also
-# one whose errors Python only reports; the run is ended by the wait for the next batch then.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_worker_that_comes_to_grief_ends_the_run(make_trainer, tmp_path, fault):
     trainer = make_trainer(
@@ -240,3 +237,10 @@ def test_data_errors_of_a_worker_are_told_in_one_line(make_trainer, tmp_path):
     with pytest.raises(TrainingStoppedError) as caught:
         trainer.train()
     assert "\x1b" not in str(caught.value)
+
+
+def test_no_signal_handler_raises_the_death_of_a_worker(make_trainer, tmp_path):
+    """It would do so inside any function, and leave a lock that this one holds locked for ever."""
+    before = signal.getsignal(signal.SIGCHLD)
+    make_trainer(tmp_path, dataloader_num_workers=2).train()
+    assert signal.getsignal(signal.SIGCHLD) == before == signal.SIG_DFL

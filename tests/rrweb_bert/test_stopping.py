@@ -127,6 +127,26 @@ def test_a_signal_at_the_last_step_leaves_only_the_results_to_write(make_trainer
     assert find_checkpoints(tmp_path)[0].step == 12
 
 
+def test_a_signal_at_the_last_step_does_not_cost_the_last_evaluation(
+    make_trainer, tmp_path, weights_of
+):
+    undisturbed = make_trainer(tmp_path / "a")
+    undisturbed.train()
+    assert undisturbed.state.best_global_step == 12
+    trainer = make_trainer(tmp_path / "b")
+    trainer.add_callback(Signal(12, signal.SIGTERM))
+    with pytest.raises(TrainingInterrupted, match="after step 12 of 12"):
+        trainer.train()
+    checkpoint = find_checkpoints(tmp_path / "b")[0].path
+    history = TrainingHistory.load(tmp_path / "b")
+    again = make_trainer(tmp_path / "b", start_step=11, history=history)
+    again.restore_finished(checkpoint)
+    assert again.state.best_global_step == 12
+    assert again.state.best_metric == undisturbed.state.best_metric
+    assert again.history.evaluation[-1]["step"] == 12
+    assert torch.equal(weights_of(again.model), weights_of(undisturbed.model))
+
+
 def test_evaluations_leave_the_curve_as_it_is(whole, make_trainer, tmp_path, weights_of):
     trainer = make_trainer(tmp_path, load_best_model_at_end=False, eval_steps=2, save_steps=2)
     trainer.train()
