@@ -187,9 +187,15 @@ class _Job:
         num_held = sum(parts.holds(w.key) for w in weights)
         if num_held:
             self._report(f"{num_held:,} of {len(weights):,} are embedded already; going on")
+        wanted: set[str] = set()
+
+        def is_done(name: str) -> bool:
+            wanted.add(name)
+            return name in parts
+
         progress = EmbedProgress(missing, self._pieces.unit, is_shown=self._options.show_progress)
         try:
-            for piece in self._pieces.pieces(lambda name: name in parts):
+            for piece in self._pieces.pieces(is_done):
                 batch, files = self._rows_of(piece)
                 parts.write(piece.name, batch, files)
                 progress.advance(
@@ -199,6 +205,7 @@ class _Job:
                 )
         finally:
             progress.close()
+        parts.keep(wanted)
         return progress
 
     def _rows_of(self, piece: Piece) -> tuple[Any, list[EmbeddedFile]]:

@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -93,6 +93,12 @@ class EmbeddedParts:
     def holds(self, key: str) -> bool:
         """Whether there is a file of a key."""
         return key in self._places
+
+    def keep(self, names: Set[str]) -> None:
+        """Leave out all parts but these: of what was changed or removed since they were made."""
+        self._names &= names
+        kept = {k: [p for p in places if p.part in names] for k, places in self._places.items()}
+        self._places = {key: places for key, places in kept.items() if places}
 
     def files(self, key: str) -> list[EmbeddedFile]:
         """What came out of the file of a key, part by part."""

@@ -2,7 +2,8 @@
 
 Recordings are tokenised into sealed parts first, in processes of their own (`data_prep.pool`), and
 so many sessions of such a part, or of a prepared corpus, are a piece. A piece is the same from run
-to run, so that the model sees the same batches: the vectors do not change.
+to run, so that the model sees the same batches: the vectors do not change. Where a recording is
+gone, its pieces alone are others, and their names too.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Pieces(Protocol):
         """The pieces that are left to do.
 
         Args:
-            is_done: tells whether there is a part of a name.
+            is_done: tells whether there is a part of a name; asked for every piece of the result.
         """
 
 
@@ -119,6 +120,7 @@ class RecordingPieces:
         options = PrepareOptions(reader=reader)
         self.inputs = manifest.quick_hash()
         self._sources = {source_key(source): source for source in manifest.sources}
+        self._part_of: dict[str, str] = {}
         key = json.dumps([tokenizer, tokenizer_code_hash(), recogniser, options.deciding()])
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
         self._open_parts = partial(PartFolder, work_folder, digest, report)
@@ -164,23 +166,34 @@ class RecordingPieces:
         return min(processes_for(None, num_bytes), max(1, cores - 1))
 
     def _left_of(self, part: str, is_done: Callable[[str], bool]) -> Iterator[Piece]:
-        for number, files in enumerate(cut_files(self._files(part), self._sessions_a_piece)):
-            if not is_done(name := f"{part}-{number:08d}"):
+        # Cut with the files that are gone: the other pieces stay what they are.
+        for number, whole in enumerate(cut_files(self._files(part), self._sessions_a_piece)):
+            files = tuple(file for file in whole if self._is_of(file.key, part))
+            if files and not is_done(name := f"{part}-{number:08d}-{_composition(files)}"):
                 yield Piece(name=name, files=files)
+
+    def _is_of(self, key: str, part: str) -> bool:
+        """Whether a file is still there, and of no earlier part: two may have been made of it."""
+        return key in self._sources and self._part_of.setdefault(key, part) == part
 
     def _files(self, part: str) -> Iterator[tuple[PieceFile, Iterator[Placed]]]:
         for key in self._tokenised.keys_of(part):
-            if (source := self._sources.get(key)) is None:  # changed or gone since
-                continue
+            source = self._sources.get(key)  # None where it is changed or gone since
             encoded = self._tokenised.read(key)
             file = PieceFile(
                 key=key,
-                file=source.relative,
+                file=source.relative if source else "",
                 sessions=(),
                 reasons=encoded.reasons,
-                weight=source.num_bytes,
+                weight=source.num_bytes if source else 0,
             )
-            yield file, _placed(source.relative, encoded)
+            yield file, _placed(file.file, encoded)
+
+
+def _composition(files: tuple[PieceFile, ...]) -> str:
+    """Changes with the files and sessions of a piece."""
+    rows = [[file.key, [row.session_id for _, _, row in file.sessions]] for file in files]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
 def _placed(file: str, encoded: EncodedFile) -> Iterator[Placed]:

@@ -91,8 +91,20 @@ def _meets(column: Any, condition: Condition) -> npt.NDArray[np.bool_]:
     kind = column.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return _holds(column.combine_chunks(), condition)
+    return _compared(column, condition)
+
+
+def _compared(column: Any, condition: Condition) -> npt.NDArray[np.bool_]:
+    """The value is taken as one of the column's type."""
+    kind, name = column.type, condition.field
     value = _value(condition, kind)
-    return _booleans(_COMPARE[condition.operator](column, pa.scalar(value, kind)))
+    try:
+        return _booleans(_COMPARE[condition.operator](column, pa.scalar(value, kind)))
+    except (OverflowError, pa.ArrowException):
+        raise DataError(
+            f"{name} ({kind}) cannot be compared with {condition.value!r}; give a value that this "
+            f"type holds, or {name}= or {name}!= to ask whether there is one"
+        ) from None
 
 
 def _holds(column: Any, condition: Condition) -> npt.NDArray[np.bool_]:
@@ -101,7 +113,7 @@ def _holds(column: Any, condition: Condition) -> npt.NDArray[np.bool_]:
         raise DataError(f"{condition.field} is a list: it can be asked with = and != alone")
     parents = pc.list_parent_indices(column).to_numpy()
     mask = np.zeros(len(column), dtype=bool)
-    mask[parents[_booleans(pc.equal(pc.list_flatten(column), condition.value))]] = True
+    mask[parents[_compared(pc.list_flatten(column), condition)]] = True
     return mask
 
 
@@ -124,7 +136,15 @@ def _value(condition: Condition, kind: Any) -> Any:
             date = datetime.fromisoformat(text)
             return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
     except (KeyError, ValueError, OverflowError):
-        what = {"bool": "true or false", "double": "a number", "int64": "a whole number"}
-        wanted = what.get(str(kind), "a date as 2024-05-01 or 2024-05-01T12:30")
-        raise DataError(f"{condition.field} is {wanted}, not {text!r}") from None
+        raise DataError(f"{condition.field} is {_said(kind)}, not {text!r}") from None
     return text
+
+
+def _said(kind: Any) -> str:
+    if pa.types.is_boolean(kind):
+        return "true or false"
+    if pa.types.is_integer(kind):
+        return "a whole number"
+    if pa.types.is_floating(kind):
+        return "a number"
+    return "a date as 2024-05-01 or 2024-05-01T12:30"

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -224,6 +225,86 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(
     assert output.read_bytes() == wanted
     assert calls == [2] * 7 + [1], "each interruption cost one part"
     assert any("are embedded already" in line for line in said)
+
+
+def _stopped_after(num_pieces, monkeypatch, data, output, encoder):
+    """A run that embeds so many pieces and is stopped then."""
+    real, calls = job.batch_of_sessions, []
+
+    def stopped(encoder, sessions, **options):
+        calls.append(len(sessions))
+        if len(calls) > num_pieces:
+            raise KeyboardInterrupt
+        return real(encoder, sessions, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "batch_of_sessions", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run(data, output, encoder)
+
+
+@pytest.fixture
+def twenty(tmp_path):
+    folder = tmp_path / "twenty"
+    folder.mkdir()
+    for seed in range(20):
+        events = synthetic.make_events("shop", seed, num_actions=2)
+        (folder / f"{seed:02d}.json").write_text(json.dumps(events))
+    return folder
+
+
+@pytest.mark.parametrize("num_pieces", [1, 4])
+@pytest.mark.parametrize("gone", ["00", "01", "05", "19"])
+def test_an_interrupted_run_goes_on_though_a_recording_is_gone(
+    twenty, tiny_encoder, tmp_path, monkeypatch, num_pieces, gone
+):
+    output = tmp_path / "e.parquet"
+    _stopped_after(num_pieces, monkeypatch, twenty, output, tiny_encoder)
+    (twenty / f"{gone}.json").unlink()
+    run(twenty, output, tiny_encoder)
+    wanted = [f"{seed:02d}" for seed in range(20) if f"{seed:02d}" != gone]
+    assert column(output, "session_id") == wanted
+    run(twenty, tmp_path / "again.parquet", tiny_encoder)
+    vectors = [column(path, "embedding") for path in (output, tmp_path / "again.parquet")]
+    assert np.abs(np.array(vectors[0]) - np.array(vectors[1])).max() < 1e-5
+
+
+def test_a_recording_that_comes_and_goes_and_changes_between_stops_stands_once(
+    twenty, tiny_encoder, tmp_path, monkeypatch
+):
+    output, file = tmp_path / "e.parquet", twenty / "02.json"
+    _stopped_after(3, monkeypatch, twenty, output, tiny_encoder)
+    file.rename(tmp_path / "aside")
+    _stopped_after(3, monkeypatch, twenty, output, tiny_encoder)
+    (tmp_path / "aside").rename(file)
+    changed = twenty / "09.json"
+    changed.write_text(json.dumps(synthetic.make_events("bank", 9, num_actions=3)))
+    run(twenty, output, tiny_encoder)
+    assert column(output, "session_id") == [f"{seed:02d}" for seed in range(20)]
+
+
+def test_sessions_of_a_file_keep_their_order_though_the_file_before_is_gone(
+    tiny_encoder, tmp_path, monkeypatch
+):
+    folder, output = tmp_path / "in", tmp_path / "e.parquet"
+    folder.mkdir()
+    (folder / "a.json").write_text(json.dumps(synthetic.make_events("shop", 1, num_actions=2)))
+    lines = [json.dumps(synthetic.make_events("shop", s, num_actions=2)) for s in range(2, 11)]
+    (folder / "b.jsonl").write_text("\n".join(lines))
+    _stopped_after(2, monkeypatch, folder, output, tiny_encoder)
+    (folder / "a.json").unlink()
+    run(folder, output, tiny_encoder)
+    assert column(output, "session_id") == [f"b#{number}" for number in range(9)]
+
+
+def test_what_was_tokenised_twice_is_embedded_once(twenty, tiny_encoder, tmp_path, monkeypatch):
+    output = tmp_path / "e.parquet"
+    _stopped_after(4, monkeypatch, twenty, output, tiny_encoder)
+    # A worker that outlives its run seals its part after the next run has begun.
+    for path in list((tmp_path / ".e.parquet.parts" / "tokenised").glob("*/*")):
+        shutil.copy(path, path.with_name(f"0{path.name}"))
+    run(twenty, output, tiny_encoder)
+    assert column(output, "session_id") == [f"{seed:02d}" for seed in range(20)]
 
 
 def test_a_damaged_part_is_made_again(recordings, tiny_encoder, tmp_path, monkeypatch):
