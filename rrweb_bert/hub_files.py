@@ -8,9 +8,10 @@ logs. What is not on the list below stays here.
 from __future__ import annotations
 
 import json
-import os
+import re
 import shutil
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -24,6 +25,7 @@ __all__ = [
     "PublishedFile",
     "check_tells_no_paths",
     "checkpoint_files",
+    "is_hub_name",
     "link_files",
     "model_files",
 ]
@@ -72,6 +74,10 @@ _CHECKPOINT: Final = (
     RECORD_FILE,
 )
 _TEXT_SUFFIXES: Final = (".json", ".md")
+_HUB_NAME: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
+# Not within an address or a longer path, but after the `\n` of a JSON string and in `file:///`.
+_BEFORE_PLACE: Final = r"(?:(?<![\w.:/-])|(?<=\\[bfnrt])|(?<=file://))"
+_AFTER_PLACE: Final = r"(?![\w-]|\.\w)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +144,7 @@ def _record_without_places(path: Path) -> bytes:
     """`run.json` with the name of a folder of weights, and without what the user typed."""
     content = json.loads(path.read_text())
     start = content["identity"].get("model_name_or_path")
-    if start is not None and Path(start).exists():
+    if start is not None and not is_hub_name(start):
         content["identity"]["model_name_or_path"] = Path(start).name
     content["spoken"] = {}
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
@@ -148,6 +154,14 @@ _WITHOUT_PLACES: Final[dict[str, Callable[[Path], bytes]]] = {
     "trainer_state.json": _state_without_places,
     RECORD_FILE: _record_without_places,
 }
+
+
+def is_hub_name(start: str) -> bool:
+    """Whether weights were named as the Hub does; else that is a place, even if nothing is there.
+
+    `owner/name` may be a folder, too: it is taken for one as long as it exists.
+    """
+    return _HUB_NAME.fullmatch(start) is not None and not Path(start).exists()
 
 
 def _listed(folder: Path, patterns: Iterable[str]) -> list[str]:
@@ -166,17 +180,38 @@ def check_tells_no_paths(files: Iterable[PublishedFile], folder: Path) -> None:
     Raises:
         UsageError: names the file and what it holds.
     """
-    places = {str(folder.resolve()), str(Path.home()) + os.sep}
+    places = _places(folder)
     for file in files:
         if file.path.suffix not in _TEXT_SUFFIXES or file.path.name == "tokenizer.json":
             continue
         text = file.read().decode(errors="replace")
-        for place in places:
-            if place in text:
+        for place, pattern in places.items():
+            if pattern.search(text):
                 raise UsageError(
                     f"{file.path} names {place}, a place on this machine, so nothing was pushed. "
                     "Take it out of that file"
                 )
+
+
+def _places(folder: Path) -> dict[str, re.Pattern[str]]:
+    """Folders that must not be named, and how to find them, as they are or in a JSON string.
+
+    One right below the root is left out: `/model` is a likely word, and tells nothing.
+    """
+    folders = [folder.resolve()]
+    with suppress(RuntimeError):  # this user has no home
+        folders.append(Path.home())
+    return {
+        str(each): re.compile(f"{_BEFORE_PLACE}(?:{_spellings(str(each))}){_AFTER_PLACE}")
+        for each in folders
+        if len(each.parts) > 2  # the root is one
+    }
+
+
+def _spellings(place: str) -> str:
+    """A pattern of a place as it is, and as JSON spells it, in ASCII or not."""
+    in_json = {json.dumps(place, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False)}
+    return "|".join(re.escape(spelling) for spelling in sorted({place} | in_json))
 
 
 def link_files(files: Iterable[PublishedFile], folder: Path) -> list[PublishedFile]:

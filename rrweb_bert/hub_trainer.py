@@ -108,7 +108,17 @@ class HubTrainer(Trainer):  # type: ignore[misc]
         is_busy = any(not push.done() for push in self._pending)
         if is_busy and not self.args.hub_always_push:
             return
-        checkpoint, output_dir = Path(checkpoint_folder), Path(self.args.output_dir or ".")
+        step = self.state.global_step
+        try:
+            files, staging = self._stage(Path(checkpoint_folder))
+        except Exception as error:  # a full disk, a damaged file: training matters more
+            _say_failed(step, error)
+            return
+        self._pending.append(self._uploads.submit(self._push_step, files, staging, step))
+
+    def _stage(self, checkpoint: Path) -> tuple[list[PublishedFile], Path]:
+        """The files of a push, and the folder that keeps them until they have gone up."""
+        strategy, output_dir = self.args.hub_strategy, Path(self.args.output_dir or ".")
         # Its metrics are in the history, too, and the finished model has none of that name.
         files = [file for file in model_files(checkpoint) if file.path_in_repo != METRICS_FILE]
         history = output_dir / HISTORY_FILE
@@ -120,9 +130,11 @@ class HubTrainer(Trainer):  # type: ignore[misc]
             files += checkpoint_files(checkpoint, checkpoint.name)
         # Linked now, since an old checkpoint may be removed before it has gone up.
         staging = Path(mkdtemp(prefix=_STAGING, dir=output_dir))
-        linked = link_files(files, staging)
-        step = self.state.global_step
-        self._pending.append(self._uploads.submit(self._push_step, linked, staging, step))
+        try:
+            return link_files(files, staging), staging
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
 
     def _push_step(self, files: list[PublishedFile], staging: Path, step: int) -> None:
         try:
@@ -130,8 +142,10 @@ class HubTrainer(Trainer):  # type: ignore[misc]
             files = files + _sealed(files, staging, step)
             message = f"Training in progress, step {step}"
             push(files, str(self.hub_model_id), repository_of(self.args), message=message)
-        except (UsageError, OSError) as error:
-            say(f"note: the push of step {step} failed, training goes on: {error}")
+        except Exception as error:
+            # Whatever it is, in the Hub's client too: `_finish_current_push` would raise it when
+            # training is over and its results are not yet written.
+            _say_failed(step, error)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
@@ -140,6 +154,12 @@ class HubTrainer(Trainer):  # type: ignore[misc]
         pending, self._pending = getattr(self, "_pending", []), []
         for each in pending:
             each.result()
+
+
+def _say_failed(step: int, error: Exception) -> None:
+    is_plain = isinstance(error, (UsageError, OSError))
+    reason = str(error) if is_plain else f"{type(error).__name__}: {error}"
+    say(f"note: the push of step {step} failed, training goes on: {reason}")
 
 
 def _sealed(files: list[PublishedFile], staging: Path, step: int) -> list[PublishedFile]:

@@ -23,6 +23,7 @@ from data_prep.corpus import PreparedCorpus
 from .arguments import Arguments, UsageError
 from .durable import write_atomically
 from .history import TrainingHistory
+from .hub_files import is_hub_name
 from .run_record import RunRecord
 
 __all__ = ["SUMMARY_FILE", "TrainingSummary", "summarise", "training_seconds"]
@@ -144,7 +145,7 @@ def _hyperparameters(arguments: Arguments, record: RunRecord, num_epochs: float)
     training = arguments.training
     values = {name: value for name, value in record.identity.items() if name not in _HASHES}
     start = values.get("model_name_or_path")
-    if start is not None and Path(start).exists():
+    if start is not None and not is_hub_name(start):
         values["model_name_or_path"] = "weights of an earlier run"
     return values | {
         "num_train_epochs": round(num_epochs, 4),

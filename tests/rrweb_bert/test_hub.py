@@ -1,5 +1,8 @@
+import errno
 import json
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,9 +12,17 @@ from synthetic import write_recordings
 
 import train_mlm
 from rrweb_bert import hub as hub_module
+from rrweb_bert import hub_trainer, training_summary
 from rrweb_bert.__main__ import main
-from rrweb_bert.hub_files import checkpoint_files, model_files
+from rrweb_bert.hub_files import (
+    PublishedFile,
+    check_tells_no_paths,
+    checkpoint_files,
+    is_hub_name,
+    model_files,
+)
 from rrweb_bert.model_card import render_card
+from rrweb_bert.options import UsageError
 from rrweb_bert.sealing import problem_of
 from rrweb_bert.training_summary import TrainingSummary, training_seconds
 
@@ -213,6 +224,61 @@ def test_a_file_that_names_a_place_on_this_machine_is_not_pushed(hub, model_dir,
     assert hub.files == {}
 
 
+def check_text(text, folder, name="README.md"):
+    file = PublishedFile(path_in_repo=name, path=Path(name), content=text.encode())
+    check_tells_no_paths([file], Path(folder))
+
+
+@pytest.mark.parametrize("home", ["/", "/rrweb", "/home/someone"])
+@pytest.mark.parametrize("folder", ["/", "/rrweb", "/github.com/rrweb-io", "/data/model"])
+def test_addresses_and_longer_names_are_no_places(home, folder, monkeypatch):
+    monkeypatch.setenv("HOME", home)
+    check_text(
+        "see https://github.com/rrweb-io/rrweb and https://github.com/home/someone, "
+        "/data/model-2, /data/model.old, my/data/model, /home/someone_else/x",
+        folder,
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/data/model",
+        "in /data/model.",
+        "in `/data/model`, (/data/model)",
+        "file:///data/model/x",
+        '{"a": "/data/model/checkpoint-2"}',
+        '{"a": "one\\n/data/model\\ntwo"}',
+        "--output_dir=/data/model ",
+        "kept in /home/someone/x",
+        "HOME='/home/someone'",
+    ],
+)
+def test_places_are_seen_wherever_they_stand(text, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    with pytest.raises(UsageError, match=r"names /(data/model|home/someone), a place"):
+        check_text(text, "/data/model")
+
+
+def test_places_that_json_spells_otherwise_are_seen():
+    folder = '/data/Müller "x"'
+    for text in (json.dumps({"a": f"{folder}/x"}), json.dumps([folder], ensure_ascii=False)):
+        with pytest.raises(UsageError, match="names /data/Müller"):
+            check_text(text, folder, "config.json")
+    with pytest.raises(UsageError, match="names /data/Müller"):
+        check_text(f"in {folder}", folder)
+
+
+def test_without_a_home_the_output_folder_is_looked_for(monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    check_text("https://github.com/", "/data/model")
+    with pytest.raises(UsageError, match="names /data/model"):
+        check_text("/data/model", "/data/model")
+
+
 # --- the card
 
 
@@ -270,6 +336,44 @@ def test_weights_of_a_folder_leave_no_path_in_the_card(command, model_dir, tmp_p
     text = (tmp_path / "second" / "README.md").read_text()
     assert "from weights of an earlier run" in text
     assert str(model_dir.parent) not in text
+
+
+@pytest.mark.parametrize("name", ["bert-base-uncased", "someone/rrweb.v2", "a_b/c-d"])
+def test_names_on_the_hub_are_published(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert is_hub_name(name)
+    assert started_from(name, tmp_path) == (name, name)
+    (tmp_path / name).mkdir(parents=True)
+    assert not is_hub_name(name)
+    assert started_from(name, tmp_path) == ("weights of an earlier run", Path(name).name)
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["/gone/model", "./model", "../model", "~/model", "runs/a/model", "runs/..", "a b/model"],
+)
+def test_a_place_is_not_published_where_nothing_is_there_any_more(start, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not is_hub_name(start)
+    assert started_from(start, tmp_path) == ("weights of an earlier run", Path(start).name)
+
+
+def started_from(start, folder):
+    """What the summary and a pushed record tell of `--model_name_or_path`."""
+    identity = {"model_name_or_path": start}
+    training = SimpleNamespace(
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=1,
+        world_size=1,
+        fp16=False,
+        bf16=False,
+    )
+    values = training_summary._hyperparameters(
+        SimpleNamespace(training=training), SimpleNamespace(identity=identity), 1.0
+    )
+    (folder / "run.json").write_text(json.dumps({"identity": identity, "spoken": {}}))
+    (record,) = checkpoint_files(folder, "last-checkpoint")
+    return values["model_name_or_path"], json.loads(record.read())["identity"]["model_name_or_path"]
 
 
 def test_training_time_is_that_of_the_steps():
@@ -366,6 +470,37 @@ def test_a_lost_hub_does_not_stop_training_and_the_same_command_pushes_later(
     hub.drop_commits = 0
     assert train_mlm.main(arguments) == 0
     assert set(hub.files[REPO]["main"]) == PUBLISHED
+
+
+@pytest.mark.parametrize(
+    ("broken", "error"),
+    [
+        ("model_files", UsageError("no complete model")),
+        ("mkdtemp", OSError(errno.ENOSPC, "No space left on device")),
+        ("link_files", OSError(errno.ENOSPC, "No space left on device")),
+        ("checkpoint_files", json.JSONDecodeError("Expecting value", "", 0)),
+        ("seal_folder", KeyError("step")),
+        ("push", TypeError("of somebody else's library")),
+    ],
+)
+def test_whatever_fails_in_a_push_does_not_stop_training(
+    broken, error, hub, command, tmp_path, monkeypatch, capsys
+):
+    def fails(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(hub_trainer, broken, fails)
+    output = tmp_path / "run"
+    pushing = ("--push_to_hub", "--hub_model_id", REPO, "--hub_strategy", "checkpoint")
+    arguments = command(output, *pushing, "--hub_always_push", "true", "--max_steps", "4")
+    assert train_mlm.main(arguments) == 0
+    said = capsys.readouterr().out
+    for step in (2, 4):
+        assert f"note: the push of step {step} failed, training goes on: " in said
+    assert type(error).__name__ in said or str(error) in said
+    assert [message for _, message in hub.commits] == ["End of training"]
+    assert set(hub.files[REPO]["main"]) == PUBLISHED
+    assert not list(output.glob("_push-*"))
 
 
 def test_pushing_that_cannot_be_done_is_refused_before_any_work(
