@@ -286,7 +286,9 @@ def _sigchld_left_alone() -> Iterator[None]:
     before = signal.getsignal(signal.SIGCHLD) if is_settable else None
     yield
     if is_settable:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL if before is None else before)
+        is_torchs = getattr(before, "__module__", "").startswith("torch.")  # of another loader
+        is_none = before is None or is_torchs
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL if is_none else before)
 
 
 def _span(samples: range) -> str:
