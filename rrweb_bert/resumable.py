@@ -5,6 +5,7 @@
 | `train` | signals; returns when all is sealed | `tests/crash` |
 | `_save_checkpoint` | stock writes into the folder that a resume reads | `test_saving.py`, `tests/crash` |
 | `_save` | a full disk at the very end is told as clearly | `test_saving.py` |
+| `_finalize_training` | with a limit of 1 stock removes the last checkpoint | `test_saving.py` |
 | `_maybe_log_save_evaluate` | a stop comes after the save, and may cut an evaluation | `test_stopping.py` |
 | `_load_best_model` | stock loads damaged weights in silence | `test_damage.py` |
 | `evaluate` | its loader draws from the random state that dropout uses | `test_stopping.py` |
@@ -82,6 +83,14 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]
                 return super().train(*args, **kwargs)
             finally:
                 self.saver.wait()
+
+    def _finalize_training(self, *args: Any, **kwargs: Any) -> TrainOutput:
+        """Stock, but the last checkpoint stays: the results are not written yet."""
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            return super()._finalize_training(*args, **kwargs)
+        finally:
+            self.args.save_total_limit = limit
 
     def needed_bytes(self) -> int:
         """Room that the next checkpoint takes."""

@@ -21,8 +21,9 @@ from .checkpoints import (
     find_checkpoints,
     partial_of,
     prune_checkpoints,
-    remove_checkpoint,
     remove_leftovers,
+    remove_tree,
+    set_aside,
     write_overview,
 )
 from .disk_space import CheckpointError, free_bytes, no_room_message, require_room
@@ -139,7 +140,8 @@ class CheckpointSaver:
                 self._give_name(partial, step)
                 write_overview(self.output_dir, last=name, best=best, metric=metric)
             keep = {name} if best is None else {name, best}
-            prune_checkpoints(self.output_dir, limit=self._limit, keep=keep)
+            for note in prune_checkpoints(self.output_dir, limit=self._limit, keep=keep):
+                say(f"note: {note}")
             say(
                 f"{name} sealed: {seal.num_bytes / 1e6:,.0f} MB in "
                 f"{time.perf_counter() - started:.1f} s, of which training waited {waited:.1f} s"
@@ -149,10 +151,13 @@ class CheckpointSaver:
 
     def _give_name(self, partial: Path, step: int) -> None:
         final = self.output_dir / f"checkpoint-{step}"
+        before = None
         if final.exists():  # passed over as damaged, or one of the same run that is repeated
-            remove_checkpoint(final)
+            before = set_aside(final)
         partial.replace(final)
         sync_folder(self.output_dir)
+        if before is not None:
+            remove_tree(before)
 
     def check(self) -> None:
         """Raise the failure of a checkpoint that was being written, if there is one by now."""
