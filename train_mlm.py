@@ -29,7 +29,7 @@ from rrweb_bert.plots import plot_history
 from rrweb_bert.pooling_files import write_pooling_files
 from rrweb_bert.push_command import push_folder
 from rrweb_bert.resolved_arguments import write_arguments
-from rrweb_bert.resuming import check_folder, find_start, held
+from rrweb_bert.resuming import check_folder, find_start, held, origins_of
 from rrweb_bert.run_record import RunRecord
 from rrweb_bert.sample_plan import announcement
 from rrweb_bert.signals import TrainingInterrupted
@@ -99,6 +99,7 @@ def train(arguments: Arguments) -> None:
         start = find_start(
             output_dir, record, training.resume, needs_best=training.load_best_model_at_end
         )
+        record = replace(record, origins=origins_of(start, training.resume))
         trainer = assembly.build_trainer(
             arguments,
             plan,

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -27,6 +28,7 @@ __all__ = [
     "best_of",
     "choose_checkpoint",
     "find_checkpoints",
+    "first_good",
     "partial_of",
     "problem_of",
     "prune_checkpoints",
@@ -75,24 +77,15 @@ def choose_checkpoint(
     Raises:
         UsageError: there are checkpoints and none is good; starting over would hide the loss.
     """
-    notes: list[str] = []
-    newest_whole: Path | None = None
     found = find_checkpoints(output_dir)
-    for checkpoint in found:
-        problem = problem_of(checkpoint.path)
-        if problem is None:
-            newest_whole = newest_whole or checkpoint.path
-            problem = problem_of_best(checkpoint.path) if needs_best else None
-        if problem is None:
-            return checkpoint, notes
-        notes.append(f"{checkpoint.path} is passed over: {problem}")
-    if not found:
-        return None, notes
+    chosen, notes, newest_whole = first_good(found, needs_best=needs_best)
+    if chosen is not None or not found:
+        return chosen, notes
     remedies = "Put back a whole copy of one, or"
     if newest_whole is not None:
         remedies = (
             "Put back a whole copy of the best; or continue without it, and end with the best of "
-            f"what comes: --resume {newest_whole}; or"
+            f"what comes: --resume {newest_whole.path}; or"
         )
     listed = "\n  ".join(notes)
     raise UsageError(
@@ -100,6 +93,26 @@ def choose_checkpoint(
         f"{remedies} give another --output_dir to start anew (with --model_name_or_path CHECKPOINT "
         "from its weights); to start over in this folder, remove its checkpoint folders"
     )
+
+
+def first_good(
+    found: Iterable[FoundCheckpoint], *, needs_best: bool
+) -> tuple[FoundCheckpoint | None, list[str], FoundCheckpoint | None]:
+    """The first checkpoint to continue from, a line for each before it, and the first whole one.
+
+    A whole one whose best is lost is not good where the best is needed.
+    """
+    notes: list[str] = []
+    whole: FoundCheckpoint | None = None
+    for checkpoint in found:
+        problem = problem_of(checkpoint.path)
+        if problem is None:
+            whole = whole or checkpoint
+            problem = problem_of_best(checkpoint.path) if needs_best else None
+        if problem is None:
+            return checkpoint, notes, whole
+        notes.append(f"{checkpoint.path} is passed over: {problem}")
+    return None, notes, whole
 
 
 def best_of(checkpoint: Path) -> Path | None:

@@ -33,7 +33,7 @@ from .disk_space import CheckpointError, estimate_bytes
 from .durable import write_atomically
 from .run_record import RunRecord
 from .saving import CheckpointSaver, Write
-from .sealing import problem_of
+from .sealing import problem_of, read_seal
 from .signals import StopRequest, TrainingInterrupted
 
 __all__ = ["PROGRESS_FILE", "ResumableTrainer"]
@@ -227,8 +227,11 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]
         if is_wanted and self._saved_step == self.state.global_step:
             self.end_here()
 
-    def end_here(self) -> NoReturn:
+    def end_here(self, saved_in: Path | None = None) -> NoReturn:
         """End the run at a step that is saved.
+
+        Args:
+            saved_in: where, if it is not this run that saved it.
 
         Raises:
             TrainingInterrupted: always.
@@ -237,8 +240,8 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]
         step, last = self.state.global_step, self.state.max_steps
         raise TrainingInterrupted(
             f"stopped by {self.stop.name or 'a signal to another process'} after step {step} of "
-            f"{last}, saved in {self.saver.output_dir / f'checkpoint-{step}'}; the same command "
-            "continues from there"
+            f"{last}, saved in {saved_in or self.saver.output_dir / f'checkpoint-{step}'}; the "
+            "same command continues from there"
         )
 
     def is_stop_wanted(self) -> bool:
@@ -261,10 +264,19 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]
             try:
                 metrics = self._evaluate(None, None)
             except _EvaluationCutError:
-                self.end_here()
+                self.end_here(checkpoint)
             self._determine_best_metric(metrics=metrics, trial=None)
             if self.state.best_global_step == self.state.global_step:
-                self.state.best_model_checkpoint = str(checkpoint)
+                self.keep_best(checkpoint)
+
+    def keep_best(self, best: Path) -> None:
+        """Point the state to the best checkpoint; one that lies elsewhere is copied first."""
+        if best.parent != self.saver.output_dir:
+            if self.args.should_save:
+                self.saver.adopt(best)
+            self.accelerator.wait_for_everyone()
+            best = self.saver.output_dir / f"checkpoint-{read_seal(best).step}"
+        self.state.best_model_checkpoint = str(best)
 
     def _load_best_model(self) -> None:
         """Stock, unless the best checkpoint is not what was saved.
@@ -320,7 +332,7 @@ class _ResumeCallback(TrainerCallback):  # type: ignore[misc]
             return
         best = best_of(self._checkpoint)
         if best is not None and best.is_dir() and problem_of(best) is None:
-            state.best_model_checkpoint = str(best)
+            self._trainer.keep_best(best)
         elif best is not None:
             say(f"note: {best}, the best so far, is lost; the best of what comes will be kept")
             state.best_metric = state.best_global_step = state.best_model_checkpoint = None

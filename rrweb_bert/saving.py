@@ -7,6 +7,7 @@ or a full disk at any moment leaves the checkpoints before it as they were.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ from .checkpoints import (
     write_overview,
 )
 from .disk_space import CheckpointError, free_bytes, no_room_message, require_room
-from .sealing import SealError, read_seal, seal_folder, sync_folder
+from .sealing import SealError, problem_of, read_seal, seal_folder, seal_hash, sync_folder
 
 __all__ = ["CheckpointSaver"]
 
@@ -158,6 +159,27 @@ class CheckpointSaver:
         sync_folder(self.output_dir)
         if before is not None:
             remove_tree(before)
+
+    def adopt(self, folder: Path) -> Path:
+        """Copy a checkpoint that lies elsewhere, so that the run needs that folder no more.
+
+        Raises:
+            CheckpointError: there is no room, or it cannot be copied.
+        """
+        seal = read_seal(folder)
+        final = self.output_dir / f"checkpoint-{seal.step}"
+        if seal_hash(final) == seal_hash(folder) and problem_of(final) is None:
+            return final
+        partial = self.begin(seal.step, seal.num_bytes)
+        with self.writing(final.name, seal.num_bytes):
+            for name in seal.files:
+                (partial / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / name, partial / name)
+            if seal_folder(partial, step=seal.step) != seal:
+                raise OSError(errno.EIO, "the copy differs", str(partial))
+            self._give_name(partial, seal.step)
+        say(f"{folder}, the best so far, was copied to {final}")
+        return final
 
     def check(self) -> None:
         """Raise the failure of a checkpoint that was being written, if there is one by now."""
