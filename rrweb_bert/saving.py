@@ -28,7 +28,8 @@ from .checkpoints import (
     write_overview,
 )
 from .disk_space import CheckpointError, free_bytes, no_room_message, require_room
-from .sealing import SealError, problem_of, read_seal, seal_folder, seal_hash, sync_folder
+from .durable import sync_folder
+from .sealing import SealError, problem_of, read_seal, seal_folder, seal_hash
 
 __all__ = ["CheckpointSaver"]
 

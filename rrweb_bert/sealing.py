@@ -9,7 +9,6 @@ sha256 reads 1.7 GB a second on a common core, so that a checkpoint of the base 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -20,6 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from .durable import sync_folder
+
 __all__ = [
     "SEAL_FILE",
     "FileSeal",
@@ -28,7 +29,6 @@ __all__ = [
     "read_seal",
     "seal_folder",
     "seal_hash",
-    "sync_folder",
 ]
 
 SEAL_FILE: Final = "seal.json"
@@ -67,10 +67,6 @@ class Seal:
         return json.dumps(content, indent=1) + "\n"
 
 
-# What network and user-space file systems answer that cannot sync a folder.
-_NO_FOLDER_SYNC: Final = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
-
-
 class SealError(ValueError):
     """A seal is missing or damaged; the message says which."""
 
@@ -97,21 +93,6 @@ def _hash_and_sync(path: Path) -> FileSeal:
         os.fsync(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return FileSeal(bytes=file.tell(), sha256=digest)
-
-
-def sync_folder(folder: Path) -> None:
-    """Return when the names in `folder` are on the disk, where the system can tell."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # Windows opens no folders; its renames are in its journal
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_FOLDER_SYNC:
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def read_seal(folder: Path) -> Seal:

@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -148,15 +149,26 @@ def test_a_streaming_run_resumes_bit_identical(command, tmp_path, monkeypatch, c
     assert train_mlm.main(command()) == 2  # prepared windows are other windows
 
 
-def test_run_killed_before_its_results_were_written_writes_them(command, tmp_path, capsys):
+def test_run_killed_before_its_results_were_written_writes_them(command, tmp_path, monkeypatch):
     assert train_mlm.main(command()) == 0
     output = tmp_path / "run"
     expected = (output / "model.safetensors").read_bytes()
     record = json.loads((output / "run.json").read_text())
     (output / "run.json").write_text(json.dumps(record | {"finished": False}))
     (output / "model.safetensors").unlink()
+    synced = []
+
+    def fsync(descriptor):
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        is_finished = '"finished": true' in (output / "run.json").read_text()
+        synced.append((path.name, is_finished))
+
+    monkeypatch.setattr(os, "fsync", fsync)
     assert train_mlm.main(command()) == 0
     assert (output / "model.safetensors").read_bytes() == expected
+    # A power failure must not leave a run that says it is finished with half a model.
+    for name in ("model.safetensors", "config.json", "loss_and_lr.png", "run"):
+        assert (name, False) in synced, name
 
 
 def test_refused_steps_are_told_as_the_epochs_that_were_given(command, capsys):
@@ -175,7 +187,7 @@ def test_refused_steps_are_told_as_the_epochs_that_were_given(command, capsys):
         (TrainingInterrupted("stopped by SIGTERM after step 3"), 0, "stopped by SIGTERM"),
         (CheckpointError("no room for checkpoint-3"), 1, "error: no room for checkpoint-3"),
         (OSError(errno.ENOSPC, "No space", "/run/a.json"), 1, "error: the disk is full: /run/a"),
-        (KeyboardInterrupt(), 130, "stopped before training began"),
+        (KeyboardInterrupt(), 130, "stopped; the same command continues"),
     ],
 )
 def test_the_status_says_how_it_ended(monkeypatch, capsys, command, error, status, message):
