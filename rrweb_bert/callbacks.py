@@ -182,8 +182,7 @@ class ProgressBar(ProgressCallback):  # type: ignore[misc]
         """Write the line above the bar."""
         line = describe(logs or {}, step=state.global_step, max_steps=state.max_steps)
         if line is not None and state.is_world_process_zero:
-            write = self.training_bar.write if self.training_bar is not None else say
-            write(line)
+            say(line)
 
 
 class RunCallback(TrainerCallback):  # type: ignore[misc]
