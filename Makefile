@@ -1,7 +1,7 @@
 PACKAGES = rrweb_tokenizer data_prep rrweb_bert
 SOURCES = $(PACKAGES) train_mlm.py tests benchmarks examples tools
 
-.PHONY: style quality test fuzz crash soak cov
+.PHONY: style quality test fuzz crash crash-runs crash-others soak cov
 style:
 	ruff format $(SOURCES)
 	ruff check --fix $(SOURCES)
@@ -14,8 +14,12 @@ test:
 	pytest
 fuzz:
 	pytest -m fuzz
-crash:
-	pytest -m "slow or crash"
+# Two halves of about the same length: make -j2 -O crash
+crash: crash-runs crash-others
+crash-runs:
+	pytest -m "slow or crash" tests/crash
+crash-others:
+	pytest -m "slow or crash" --ignore=tests/crash
 soak:
 	pytest -m soak
 cov:

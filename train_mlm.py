@@ -23,13 +23,14 @@ from rrweb_bert.callbacks import say
 from rrweb_bert.console import prepare_console
 from rrweb_bert.disk_space import CheckpointError
 from rrweb_bert.dry_run import dry_run
+from rrweb_bert.durable import sync_files
 from rrweb_bert.hub_trainer import check_push, repository_of
 from rrweb_bert.model_card import write_card
 from rrweb_bert.plots import plot_history
 from rrweb_bert.pooling_files import write_pooling_files
 from rrweb_bert.push_command import push_folder
 from rrweb_bert.resolved_arguments import write_arguments
-from rrweb_bert.resuming import check_folder, find_start, held
+from rrweb_bert.resuming import check_folder, find_start, held, origins_of
 from rrweb_bert.run_record import RunRecord
 from rrweb_bert.sample_plan import announcement
 from rrweb_bert.signals import TrainingInterrupted
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train, and return the exit status.
 
     0: done, or stopped by a signal after saving. 1: training failed. 2: it cannot run as asked.
-    130: Ctrl-C before training began.
+    130: Ctrl-C before or after training.
     """
     try:
         train(parse_arguments(sys.argv[1:] if argv is None else argv))
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 1
     except KeyboardInterrupt:
-        print("stopped before training began", file=sys.stderr)
+        print("stopped; the same command continues", file=sys.stderr)
         return 130
     return 0
 
@@ -99,6 +100,7 @@ def train(arguments: Arguments) -> None:
         start = find_start(
             output_dir, record, training.resume, needs_best=training.load_best_model_at_end
         )
+        record = replace(record, origins=origins_of(start, training.resume))
         trainer = assembly.build_trainer(
             arguments,
             plan,
@@ -159,6 +161,7 @@ def finish(
     summary.save(output_dir)
     write_card(output_dir, summary)
     say(f"picture: {plot_history(output_dir)}")
+    sync_files(output_dir)  # before anything says that the run is finished
     replace(record, is_finished=True).save(output_dir)
     best = trainer.state.best_metric
     result = (

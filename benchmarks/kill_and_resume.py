@@ -5,10 +5,11 @@ python benchmarks/kill_and_resume.py --minutes 60 --pause 60 180       a soak
 python benchmarks/kill_and_resume.py --kills 5 --gpu --cost            one GPU, base model
 python benchmarks/kill_and_resume.py --kills 5 -- --seed 7             after --: train_mlm's flags
 
-A run is started again after every kill -9 until it is finished. Kills come at random moments of
-start, training, evaluation and saving; a save takes about a third of the time. The number of loader
-workers is drawn anew at every start. When a run is finished, its weights, optimizer, scheduler,
-random state and history (but for speeds) are compared with the undisturbed run's, bit for bit.
+A run is started again after every kill -9 until it is finished. One kill in ten comes at a random
+moment of the start, three while a checkpoint is being written, the others whenever it happens in
+training. The number of loader workers is drawn anew at every start. When a run is finished, its
+weights, optimizer, scheduler, random state and history (but for speeds) are compared with the
+undisturbed run's, bit for bit.
 Ends with status 1 if a start was refused or anything differs.
 """
 
@@ -17,6 +18,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import multiprocessing
+import multiprocessing.connection
 import os
 import random
 import re
@@ -28,6 +31,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -104,19 +108,29 @@ class Setup:
         folder: for outputs and the prepared corpus.
         pause: a kill comes this many seconds after training begins, drawn between the two.
         worker_choices: numbers of loader workers to draw from.
+        is_forked: start a run from a process that has imported all that it needs, instead of with
+            a new interpreter, which takes 6 s of a core.
     """
 
     flags: list[str]
     folder: Path
     pause: tuple[float, float] = (0.0, 3.0)
     worker_choices: tuple[int, ...] = (0, 1, 2, 3)
+    is_forked: bool = False
 
-    def start(self, name: str, *, num_workers: int) -> subprocess.Popen[str]:
+    @property
+    def start_s(self) -> float:
+        """Seconds from the start of a process to that of training, about."""
+        return 2.0 if self.is_forked else 8.0
+
+    def start(self, name: str, *, num_workers: int) -> Run:
         """Start training in the folder of that name."""
-        command = [sys.executable, "-u", str(ROOT / "train_mlm.py"), *self.flags]
-        command += ["--cache_dir", str(self.folder / "cache")]
-        command += ["--output_dir", str(self.folder / name)]
-        command += ["--dataloader_num_workers", str(num_workers)]
+        flags = [*self.flags, "--cache_dir", str(self.folder / "cache")]
+        flags += ["--output_dir", str(self.folder / name)]
+        flags += ["--dataloader_num_workers", str(num_workers)]
+        if self.is_forked:
+            return ForkedRun(flags)
+        command = [sys.executable, "-u", str(ROOT / "train_mlm.py"), *flags]
         environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
         return subprocess.Popen(
             command,
@@ -129,6 +143,70 @@ class Setup:
         )
 
 
+class ForkedRun:
+    """A process of its own that trains, with the part of `subprocess.Popen` that is used here."""
+
+    def __init__(self, flags: list[str]) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["train_mlm"])
+        self._output, into = context.Pipe(duplex=False)
+        self._process = context.Process(target=_train, args=(flags, into))
+        self._process.start()
+        into.close()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+        self.stdout = open(self._output.fileno(), encoding="utf-8", closefd=False)  # noqa: SIM115
+        self._lock = threading.Lock()
+
+    @property
+    def returncode(self) -> int | None:
+        """As of a process that was waited for."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the status when the process has ended."""
+        if not multiprocessing.connection.wait([self._process.sentinel], timeout):
+            raise subprocess.TimeoutExpired("train_mlm.py", timeout or 0.0)
+        with self._lock:  # threads that read the status both would get halves of it
+            self._process.join()
+        assert self._process.exitcode is not None
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """The status, None while the process runs."""
+        try:
+            return self.wait(0.0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def communicate(self) -> tuple[str, None]:
+        """The rest of the output, when the process has ended."""
+        rest = self.stdout.read()
+        self.wait()
+        self.stdout.close()
+        self._output.close()
+        return rest, None
+
+    def kill(self) -> None:
+        """End the process, not its workers, with SIGKILL."""
+        self._process.kill()
+
+
+Run = subprocess.Popen[str] | ForkedRun
+
+
+def _train(flags: list[str], output: Connection) -> None:
+    os.setsid()
+    for stream in (1, 2):
+        os.dup2(output.fileno(), stream)
+    output.close()
+    import train_mlm
+
+    # Loader workers are forked from a process that imports what the main program does.
+    multiprocessing.set_forkserver_preload(["train_mlm"])
+    sys.exit(train_mlm.main(flags))
+
+
 def whole_run(setup: Setup, name: str, *, num_workers: int = 0) -> str:
     """Train without a disturbance and return the output."""
     process = setup.start(name, num_workers=num_workers)
@@ -139,16 +217,26 @@ def whole_run(setup: Setup, name: str, *, num_workers: int = 0) -> str:
 
 
 def killed_run(
-    setup: Setup, name: str, tally: Tally, rng: random.Random, *, kills_left: int, until: float
+    setup: Setup,
+    name: str,
+    tally: Tally,
+    rng: random.Random,
+    *,
+    kills_left: int,
+    until: float,
+    save_s: float,
 ) -> None:
     """Train in the folder of that name until finished, with up to `kills_left` kills."""
     output_dir = setup.folder / name
     was_killed = False
     while True:
+        started_at = time.time()
         process = setup.start(name, num_workers=rng.choice(setup.worker_choices))
         has_kill = kills_left > 0 and time.monotonic() < until
         lines: list[str] = []
-        is_killed = has_kill and _kill_at_random(process, lines, setup.pause, rng)
+        is_killed = has_kill and _kill_at_random(
+            process, lines, rng, output_dir=output_dir, setup=setup, save_s=save_s
+        )
         rest, _ = process.communicate()
         lines += rest.splitlines()
         if was_killed and any(READY.match(line) or "error:" in line for line in lines):
@@ -157,7 +245,7 @@ def killed_run(
         if is_killed and process.returncode == -signal.SIGKILL:
             kills_left -= 1
             tally.num_kills += 1
-            tally.num_in_save += any(output_dir.glob("_checkpoint-*"))
+            tally.num_in_save += _is_in_save(output_dir, since=started_at)
             was_killed = True
             continue
         if process.returncode:
@@ -166,27 +254,57 @@ def killed_run(
 
 
 def _kill_at_random(
-    process: subprocess.Popen[str],
+    process: Run,
     lines: list[str],
-    pause: tuple[float, float],
     rng: random.Random,
+    *,
+    output_dir: Path,
+    setup: Setup,
+    save_s: float,
 ) -> bool:
     """Kill the process and all its children, mostly in training; False if it ended before."""
     assert process.stdout is not None
-    if rng.random() < 0.1:  # somewhere in the start, before training
-        seconds = rng.uniform(0.0, 8.0)
+    moment = rng.random()
+    if moment < 0.1:  # somewhere in the start, before training
+        killer = threading.Thread(
+            target=_kill_after, args=(process, rng.uniform(0.0, setup.start_s)), daemon=True
+        )
     else:
         for line in process.stdout:
             lines.append(line.rstrip("\n"))
             if READY.match(line):
                 break
-        seconds = rng.uniform(*pause)
-    killer = threading.Timer(seconds, _kill_group, [process.pid])
+        if moment < 0.4:
+            args = (process, rng.uniform(0.0, save_s), output_dir, time.time())
+            killer = threading.Thread(target=_kill_in_save, args=args, daemon=True)
+        else:
+            args = (process, rng.uniform(*setup.pause))
+            killer = threading.Thread(target=_kill_after, args=args, daemon=True)
     killer.start()
     lines += [line.rstrip("\n") for line in process.stdout]
     process.wait()
-    killer.cancel()
     return process.returncode == -signal.SIGKILL
+
+
+def _is_in_save(output_dir: Path, *, since: float) -> bool:
+    """Whether a checkpoint that was begun after this time is not whole yet."""
+    try:
+        return any(path.stat().st_mtime > since for path in output_dir.glob("_checkpoint-*"))
+    except FileNotFoundError:  # it has just got its name
+        return False
+
+
+def _kill_in_save(process: Run, seconds: float, output_dir: Path, since: float) -> None:
+    while process.poll() is None and not _is_in_save(output_dir, since=since):
+        time.sleep(0.002)
+    _kill_after(process, seconds)
+
+
+def _kill_after(process: Run, seconds: float) -> None:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        _kill_group(process.pid)
 
 
 def _kill_group(group: int) -> None:
@@ -243,13 +361,14 @@ def kill_and_compare(
     output = whole_run(setup, "whole", num_workers=2)
     sealed = [line for line in output.splitlines() if " sealed: " in line]
     say(f"undisturbed run: {time.monotonic() - started:.0f} s; {sealed[-1]}")
+    save_s = float(sealed[-1].split(" MB in ")[1].split(" s")[0])
     expected = fingerprint(setup.folder / "whole")
     tally = Tally()
     until = started + seconds
     while tally.num_kills < num_kills and time.monotonic() < until:
         name = f"killed-{tally.num_runs}"
         left = num_kills - tally.num_kills
-        killed_run(setup, name, tally, rng, kills_left=left, until=until)
+        killed_run(setup, name, tally, rng, kills_left=left, until=until, save_s=save_s)
         tally.num_runs += 1
         found = fingerprint(setup.folder / name) if not tally.differences else {}
         unequal = [key for key in expected if found.get(key) != expected[key]]
@@ -269,6 +388,13 @@ def tokens_per_second(output_dir: Path) -> float:
     rows = json.loads((output_dir / "training_history.json").read_text())["train"][2:]
     speeds = sorted(row["tokens_per_second"] for row in rows)
     return float(speeds[len(speeds) // 2])
+
+
+def cost_table(free: float, fixed: float) -> str:
+    """What `--full_determinism` costs, from tokens/s without and with it."""
+    rows = (("false (default)", free), ("true", fixed))
+    lines = [f"{name:<20}  {speed:>9,.0f}  {speed / free - 1:>+6.1%}" for name, speed in rows]
+    return "\n".join([f"{'--full_determinism':<20}  {'tokens/s':>9}  {'change':>6}", *lines])
 
 
 def main() -> int:
@@ -297,7 +423,7 @@ def main() -> int:
             flags=[*(ON_GPU if options.gpu else SMALL), *options.flags],
             folder=folder,
             # The first step of a GPU takes seconds.
-            pause=tuple(options.pause or ((2.0, 14.0) if options.gpu else (0.0, 5.0))),
+            pause=tuple(options.pause or ((2.0, 10.0) if options.gpu else (0.0, 5.0))),
         )
         tally = kill_and_compare(
             setup, num_kills=options.kills, seconds=60 * options.minutes, seed=options.seed
@@ -310,10 +436,7 @@ def main() -> int:
                 flags = [*setup.flags, *SPEED_RUN, "--full_determinism", is_exact]
                 whole_run(Setup(flags=flags, folder=folder), f"exact-{is_exact}", num_workers=2)
                 speeds.append(tokens_per_second(folder / f"exact-{is_exact}"))
-            print(
-                f"tokens/s: {speeds[0]:,.0f} by default, {speeds[1]:,.0f} with --full_determinism "
-                f"({speeds[1] / speeds[0] - 1:+.1%})"
-            )
+            print(cost_table(*speeds))
     return 0 if tally.is_good and not tally.differences else 1
 
 

@@ -1,8 +1,9 @@
 """Finds that a shard is not, or no longer, the file that was prepared, while others read it.
 
 A thread hashes each shard once, in the background, and compares it with `corpus.json`. All the time
-it looks at size, inode and times of change of every shard once a second; one that differs is hashed
-again. Files of which only the times change are left in peace.
+it looks at size, inode and times of change of every shard once a second (less often where that
+takes long); one that differs is hashed again. Files of which only the times change are left in
+peace.
 """
 
 from __future__ import annotations
@@ -22,8 +23,14 @@ __all__ = ["ShardWatch"]
 
 _CHUNK_BYTES: Final = 4 << 20
 _LONG_S: Final = 10.0
+# A look before a save hashes shards of which only permissions, links or the like changed for so
+# long: a backup that links every shard must not stop training until the corpus is read again.
+_LOOK_S: Final = 10.0
+# Of its time the thread spends at most a twentieth on asking for the state of files.
+_PAUSE_PER_LOOK: Final = 20
 
 _Stamp = tuple[int, int, int, int]
+"""Size, inode, time of writing, time of any change."""
 
 
 class ShardWatch:
@@ -54,7 +61,7 @@ class ShardWatch:
         }
         # What a shard looked like when its bytes were right.
         self._stamps: dict[Path, _Stamp | None] = {}
-        self._to_hash: deque[Path] = deque()
+        self._pause_s = interval_s
         self._problem: str | None = None
         self._stopping = Event()
         self._thread: Thread | None = None
@@ -67,7 +74,6 @@ class ShardWatch:
     def start(self) -> None:
         """Begin to hash and to look."""
         self._stamps = {path: _stamp_of(path) for path in self._shards}
-        self._to_hash.extend(self._shards)
         self._thread = Thread(target=self._run, name="shard-watch", daemon=True)
         self._thread.start()
 
@@ -80,49 +86,61 @@ class ShardWatch:
     def look(self) -> str | None:
         """Look at all shards now, hash those that changed, and return the problem if there is one.
 
-        Called before anything is kept that came out of them.
+        Called before anything is kept that came out of them. Where only permissions, links or the
+        like changed in more shards than can be read in a few seconds, the thread hashes the rest.
         """
-        for path in self._changed():
+        deadline, changed = time.monotonic() + _LOOK_S, self._changed()
+        rewritten = {path for path in changed if self._looks_rewritten(path)}
+        for path in rewritten:
             self._check(path)
+        for path in changed:
+            if path not in rewritten:
+                self._check(path)
+                if time.monotonic() > deadline:
+                    break
         return self._problem
 
     def _run(self) -> None:
-        began, is_first = time.monotonic(), True
+        began = looked = time.monotonic()
+        unread, urgent = deque(self._shards), deque[Path]()
         while not self._stopping.is_set() and self._problem is None:
-            if self._to_hash:
-                self._check(self._to_hash.popleft())
-                continue
-            seconds = time.monotonic() - began
-            if is_first and seconds > _LONG_S:
-                self._report(f"all {len(self._shards)} shards are as written ({seconds:.0f} s)")
-            is_first = False
-            self._stopping.wait(self._interval_s)
-            self._queue_changed()
+            if time.monotonic() - looked >= self._pause_s:
+                urgent = deque(self._changed())
+                looked = time.monotonic()
+            if urgent:  # what changes now is more urgent than what was not read yet
+                self._check(urgent.popleft())
+            elif unread:
+                self._check(unread.popleft())
+                seconds = time.monotonic() - began
+                if not unread and seconds > _LONG_S:
+                    self._report(f"all {len(self._shards)} shards are as written ({seconds:.0f} s)")
+            else:
+                self._stopping.wait(self._pause_s)
 
     def _changed(self) -> list[Path]:
         """The shards that look other than they did when their bytes were right."""
-        return [path for path, stamp in self._stamps.items() if _stamp_of(path) != stamp]
+        began = time.monotonic()
+        changed = [path for path, stamp in self._stamps.items() if _stamp_of(path) != stamp]
+        self._pause_s = max(self._interval_s, _PAUSE_PER_LOOK * (time.monotonic() - began))
+        return changed
 
-    def _queue_changed(self) -> None:
-        # To the front: what changes now is more urgent than what was not read yet.
-        self._to_hash.extendleft(path for path in self._changed() if path not in self._to_hash)
+    def _looks_rewritten(self, path: Path) -> bool:
+        """Whether size, inode or time of writing differ, not only the time of any change."""
+        before, now = self._stamps[path], _stamp_of(path)
+        return before is None or now is None or before[:3] != now[:3]
 
     def _check(self, path: Path) -> None:
-        """Hash a file; between two pieces others are looked at, so that no change waits long."""
         shard, digest = self._shards[path], hashlib.sha256()
         if not path.exists():
             # Whoever prepares the corpus anew puts another folder in its place.
             self._stopping.wait(self._interval_s)
-        looked, stamp = time.monotonic(), _stamp_of(path)
+        stamp = _stamp_of(path)
         try:
             with path.open("rb") as file:
                 while chunk := file.read(_CHUNK_BYTES):
                     digest.update(chunk)
                     if self._stopping.is_set():
                         return
-                    if time.monotonic() - looked > self._interval_s:
-                        looked = time.monotonic()
-                        self._queue_changed()
         except OSError as error:
             self._note(f"{path} can no longer be read ({error.strerror})")
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -26,11 +27,20 @@ __all__ = ["LogLines", "PaceMeter", "ProgressBar", "RunCallback", "describe", "s
 def say(text: str) -> None:
     """Print a line at once, so that `tail -f` shows it; above the bar, where there is one.
 
-    Of several processes the first says it.
+    Of several processes the first says it. Where nobody can read it any more it is not said: Ctrl-C
+    also ends the `tee` that a run writes to, and the run is to save and end well.
     """
-    if os.environ.get("RANK", "0") == "0":
+    if os.environ.get("RANK", "0") != "0":
+        return
+    try:
         tqdm.write(without_controls(text))
         sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
+        nowhere = os.open(os.devnull, os.O_WRONLY)  # for what is still in the buffer
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 class PaceMeter:
@@ -172,8 +182,7 @@ class ProgressBar(ProgressCallback):  # type: ignore[misc]
         """Write the line above the bar."""
         line = describe(logs or {}, step=state.global_step, max_steps=state.max_steps)
         if line is not None and state.is_world_process_zero:
-            write = self.training_bar.write if self.training_bar is not None else say
-            write(line)
+            say(line)
 
 
 class RunCallback(TrainerCallback):  # type: ignore[misc]

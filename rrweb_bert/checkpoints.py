@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -27,11 +28,14 @@ __all__ = [
     "best_of",
     "choose_checkpoint",
     "find_checkpoints",
+    "first_good",
     "partial_of",
     "problem_of",
     "prune_checkpoints",
     "remove_checkpoint",
     "remove_leftovers",
+    "remove_tree",
+    "set_aside",
     "write_overview",
 ]
 
@@ -73,32 +77,54 @@ def choose_checkpoint(
     Raises:
         UsageError: there are checkpoints and none is good; starting over would hide the loss.
     """
-    notes: list[str] = []
     found = find_checkpoints(output_dir)
-    for checkpoint in found:
-        problem = problem_of(checkpoint.path)
-        if problem is None and needs_best:
-            problem = problem_of_best(checkpoint.path)
-        if problem is None:
-            return checkpoint, notes
-        notes.append(f"{checkpoint.path} is passed over: {problem}")
-    if not found:
-        return None, notes
+    chosen, notes, newest_whole = first_good(found, needs_best=needs_best)
+    if chosen is not None or not found:
+        return chosen, notes
+    remedies = "Put back a whole copy of one, or"
+    if newest_whole is not None:
+        remedies = (
+            "Put back a whole copy of the best; or continue without it, and end with the best of "
+            f"what comes: --resume {newest_whole.path}; or"
+        )
     listed = "\n  ".join(notes)
     raise UsageError(
         f"no checkpoint in {output_dir} is good:\n  {listed}\n"
-        "Put back a whole copy of one, or give another --output_dir to start anew (with "
-        "--model_name_or_path CHECKPOINT from its weights); to start over in this folder, remove "
-        "its checkpoint folders"
+        f"{remedies} give another --output_dir to start anew (with --model_name_or_path CHECKPOINT "
+        "from its weights); to start over in this folder, remove its checkpoint folders"
     )
+
+
+def first_good(
+    found: Iterable[FoundCheckpoint], *, needs_best: bool
+) -> tuple[FoundCheckpoint | None, list[str], FoundCheckpoint | None]:
+    """The first checkpoint to continue from, a line for each before it, and the first whole one.
+
+    A whole one whose best is lost is not good where the best is needed.
+    """
+    notes: list[str] = []
+    whole: FoundCheckpoint | None = None
+    for checkpoint in found:
+        problem = problem_of(checkpoint.path)
+        if problem is None:
+            whole = whole or checkpoint
+            problem = problem_of_best(checkpoint.path) if needs_best else None
+        if problem is None:
+            return checkpoint, notes, whole
+        notes.append(f"{checkpoint.path} is passed over: {problem}")
+    return None, notes, whole
 
 
 def best_of(checkpoint: Path) -> Path | None:
     """The folder of the best checkpoint at the time of this one, None before any evaluation."""
     state: dict[str, Any] = json.loads((checkpoint / "trainer_state.json").read_text())
     best = state.get("best_model_checkpoint")
+    if best is None:
+        return None
+    if state.get("best_global_step") == state["global_step"]:
+        return checkpoint  # whatever its name is now
     # The output folder may have moved since; the best one moved with it.
-    return None if best is None else checkpoint.parent / Path(best).name
+    return checkpoint.parent / Path(best).name
 
 
 def problem_of_best(checkpoint: Path) -> str | None:
@@ -115,12 +141,24 @@ def partial_of(output_dir: Path, step: int) -> Path:
     return output_dir / f"_checkpoint-{step}.partial"
 
 
+def set_aside(path: Path) -> Path:
+    """Take a checkpoint's name from it in one step, and return where it is, to be removed."""
+    removed = path.with_name(f"_{path.name}.removed")
+    remove_tree(removed)
+    return path.replace(removed)
+
+
 def remove_checkpoint(path: Path) -> None:
     """Remove a checkpoint so that a kill leaves it whole or without its name, never in part."""
-    removed = path.with_name(f"_{path.name}.removed")
-    shutil.rmtree(removed, ignore_errors=True)
-    path.replace(removed)
-    shutil.rmtree(removed, ignore_errors=True)
+    remove_tree(set_aside(path))
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder, or a link to one but not where it leads."""
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def remove_leftovers(output_dir: Path) -> list[str]:
@@ -129,31 +167,49 @@ def remove_leftovers(output_dir: Path) -> list[str]:
         return []
     leftovers = [p for p in sorted(output_dir.iterdir()) if _LEFTOVER.fullmatch(p.name)]
     for path in leftovers:
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path)
     return [path.name for path in leftovers]
 
 
-def prune_checkpoints(output_dir: Path, *, limit: int | None, keep: set[str]) -> None:
+def prune_checkpoints(output_dir: Path, *, limit: int | None, keep: set[str]) -> list[str]:
     """Remove the oldest checkpoints until `limit` are left; the names in `keep` stay.
 
     Args:
         output_dir: of the run.
         limit: None or less than 1 removes nothing.
         keep: the one that was sealed last, and the best.
+
+    Returns:
+        A line for each one that cannot be removed.
     """
     if limit is None or limit < 1:
-        return
+        return []
     found = find_checkpoints(output_dir)
     others = [each.path for each in found if each.path.name not in keep]
     num_too_many = len(found) - max(limit, len(keep))
-    # Folders without a seal are of no use; they go before whole ones.
-    others.sort(key=lambda path: (path / SEAL_FILE).is_file(), reverse=True)
+    # Those that a run would pass over are of no use; they go before the others.
+    others.sort(key=_looks_usable, reverse=True)
+    notes: list[str] = []
     for path in reversed(others):
         if num_too_many <= 0:
-            return
+            break
         if not path.is_symlink():
-            remove_checkpoint(path)
+            try:
+                remove_checkpoint(path)
+            except OSError as error:
+                notes.append(f"{path} cannot be removed: {error.strerror}")
+                continue
             num_too_many -= 1
+    return notes
+
+
+def _looks_usable(checkpoint: Path) -> bool:
+    """Whether it and the best that it names have seals; nothing is hashed."""
+    try:
+        best = best_of(checkpoint)
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        return False
+    return all((path / SEAL_FILE).is_file() for path in (checkpoint, best or checkpoint))
 
 
 def write_overview(output_dir: Path, *, last: str, best: str | None, metric: Any) -> None:

@@ -23,7 +23,7 @@ from data_prep.shards import SPLITS, SplitTable
 from data_prep.windows import evaluation_plan
 
 from . import assembly
-from .arguments import Arguments
+from .arguments import Arguments, UsageError
 from .callbacks import say
 from .disk_space import estimate_bytes, free_bytes
 from .mfu import device_peak_flops, flops_per_token
@@ -51,7 +51,8 @@ def dry_run(arguments: Arguments, plan: assembly.StepPlan) -> None:
 
     Raises:
         DataError: there is nothing to train on.
-        UsageError: the run could not start as asked.
+        UsageError: the run could not start as asked. What the output folder holds is shown in the
+            plan, and the error comes last.
     """
     training = arguments.training
     output_dir = Path(training.output_dir or ".")
@@ -71,12 +72,15 @@ def dry_run(arguments: Arguments, plan: assembly.StepPlan) -> None:
     num_windows = None if corpus is None else _num_evaluated(arguments, corpus)
     _show("evaluation", _evaluation(arguments, plan, num_windows))
     _show("checkpoints", _checkpoints(arguments, plan, model, output_dir))
-    steps_left = plan.num_steps
+    steps_left, is_refused = plan.num_steps, False
     if corpus is not None:
         record = assembly.record_of(
             arguments, plan, corpus=corpus, tokenizer=tokenizer, model=model
         )
-        start, steps_left = _start(arguments, plan, record, output_dir)
+        try:
+            start, steps_left = _start(arguments, plan, record, output_dir)
+        except UsageError as refusal:
+            is_refused, start = True, f"REFUSED: {refusal}"
         _show("start", start)
     timing = measure_steps(
         model,
@@ -88,6 +92,8 @@ def dry_run(arguments: Arguments, plan: assembly.StepPlan) -> None:
     _show("memory", *_memory(arguments, timing))
     _show("time", *_time(arguments, plan, timing, steps_left, num_windows))
     _show("work", *_work(arguments, plan, model))
+    if is_refused:
+        raise UsageError("the run would be refused; why stands at start, above")
 
 
 def _show(title: str, *lines: str) -> None:

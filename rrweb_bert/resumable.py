@@ -5,6 +5,7 @@
 | `train` | signals; returns when all is sealed | `tests/crash` |
 | `_save_checkpoint` | stock writes into the folder that a resume reads | `test_saving.py`, `tests/crash` |
 | `_save` | a full disk at the very end is told as clearly | `test_saving.py` |
+| `_finalize_training` | with a limit of 1 stock removes the last checkpoint | `test_saving.py` |
 | `_maybe_log_save_evaluate` | a stop comes after the save, and may cut an evaluation | `test_stopping.py` |
 | `_load_best_model` | stock loads damaged weights in silence | `test_damage.py` |
 | `evaluate` | its loader draws from the random state that dropout uses | `test_stopping.py` |
@@ -32,7 +33,7 @@ from .disk_space import CheckpointError, estimate_bytes
 from .durable import write_atomically
 from .run_record import RunRecord
 from .saving import CheckpointSaver, Write
-from .sealing import problem_of
+from .sealing import problem_of, read_seal
 from .signals import StopRequest, TrainingInterrupted
 
 __all__ = ["PROGRESS_FILE", "ResumableTrainer"]
@@ -82,6 +83,14 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]
                 return super().train(*args, **kwargs)
             finally:
                 self.saver.wait()
+
+    def _finalize_training(self, *args: Any, **kwargs: Any) -> TrainOutput:
+        """Stock, but the last checkpoint stays: the results are not written yet."""
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            return super()._finalize_training(*args, **kwargs)
+        finally:
+            self.args.save_total_limit = limit
 
     def needed_bytes(self) -> int:
         """Room that the next checkpoint takes."""
@@ -218,8 +227,11 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]
         if is_wanted and self._saved_step == self.state.global_step:
             self.end_here()
 
-    def end_here(self) -> NoReturn:
+    def end_here(self, saved_in: Path | None = None) -> NoReturn:
         """End the run at a step that is saved.
+
+        Args:
+            saved_in: where, if it is not this run that saved it.
 
         Raises:
             TrainingInterrupted: always.
@@ -228,8 +240,8 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]
         step, last = self.state.global_step, self.state.max_steps
         raise TrainingInterrupted(
             f"stopped by {self.stop.name or 'a signal to another process'} after step {step} of "
-            f"{last}, saved in {self.saver.output_dir / f'checkpoint-{step}'}; the same command "
-            "continues from there"
+            f"{last}, saved in {saved_in or self.saver.output_dir / f'checkpoint-{step}'}; the "
+            "same command continues from there"
         )
 
     def is_stop_wanted(self) -> bool:
@@ -252,10 +264,19 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]
             try:
                 metrics = self._evaluate(None, None)
             except _EvaluationCutError:
-                self.end_here()
+                self.end_here(checkpoint)
             self._determine_best_metric(metrics=metrics, trial=None)
             if self.state.best_global_step == self.state.global_step:
-                self.state.best_model_checkpoint = str(checkpoint)
+                self.keep_best(checkpoint)
+
+    def keep_best(self, best: Path) -> None:
+        """Point the state to the best checkpoint; one that lies elsewhere is copied first."""
+        if best.parent != self.saver.output_dir:
+            if self.args.should_save:
+                self.saver.adopt(best)
+            self.accelerator.wait_for_everyone()
+            best = self.saver.output_dir / f"checkpoint-{read_seal(best).step}"
+        self.state.best_model_checkpoint = str(best)
 
     def _load_best_model(self) -> None:
         """Stock, unless the best checkpoint is not what was saved.
@@ -311,7 +332,7 @@ class _ResumeCallback(TrainerCallback):  # type: ignore[misc]
             return
         best = best_of(self._checkpoint)
         if best is not None and best.is_dir() and problem_of(best) is None:
-            state.best_model_checkpoint = str(best)
+            self._trainer.keep_best(best)
         elif best is not None:
             say(f"note: {best}, the best so far, is lost; the best of what comes will be kept")
             state.best_metric = state.best_global_step = state.best_model_checkpoint = None

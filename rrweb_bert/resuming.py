@@ -11,11 +11,17 @@ from filelock import FileLock, Timeout
 
 from .arguments import UsageError
 from .callbacks import say
-from .checkpoints import FoundCheckpoint, choose_checkpoint, find_checkpoints, problem_of
-from .run_record import RECORD_FILE, RunRecord, refuse_other_run
-from .sealing import read_seal
+from .checkpoints import (
+    FoundCheckpoint,
+    choose_checkpoint,
+    find_checkpoints,
+    first_good,
+    problem_of,
+)
+from .run_record import RECORD_FILE, Origin, RunRecord, refuse_other_run
+from .sealing import read_seal, seal_hash
 
-__all__ = ["check_folder", "find_start", "held"]
+__all__ = ["check_folder", "find_start", "held", "origins_of"]
 
 LOCK_FILE: Final = "_run.lock"
 # Loader workers of a killed run hold its lock until they notice, within 5 seconds.
@@ -77,7 +83,9 @@ def find_start(
 ) -> FoundCheckpoint | None:
     """The checkpoint that the run goes on from, None for the beginning.
 
-    Reports damaged checkpoints, which are passed over. Its cost does not grow with the steps done.
+    A named one is where the run goes on once; the same command again goes on from the newest that
+    descends from it. Reports damaged checkpoints, which are passed over. Its cost does not grow
+    with the steps done.
 
     Args:
         output_dir: of the run.
@@ -92,16 +100,19 @@ def find_start(
         return None
     if resume == "auto":
         found, notes = choose_checkpoint(output_dir, needs_best=needs_best)
-        for note in notes:
-            say(f"note: {note}")
-        if found is None:
-            return None
     else:
-        path = Path(resume).resolve()
-        problem = problem_of(path) if path.is_dir() else "there is no such folder"
+        named = Path(resume).resolve()
+        children = _descendants(output_dir, named)
+        found, notes, _ = first_good(children, needs_best=needs_best)
+    for note in notes:
+        say(f"note: {note}")
+    if found is None:
+        if resume == "auto":
+            return None
+        problem = problem_of(named) if named.is_dir() else "there is no such folder"
         if problem is not None:
             raise UsageError(f"--resume {resume}: {problem}")
-        found = FoundCheckpoint(path, read_seal(path).step)
+        found = FoundCheckpoint(named, read_seal(named).step)
     if refuse_other_run(found.path, record) is None:
         raise UsageError(
             f"{found.path} has no {RECORD_FILE}, so whether it is of this run cannot be told. Give "
@@ -109,3 +120,38 @@ def find_start(
         )
     say(f"continuing after step {found.step}, from {found.path}")
     return found
+
+
+def _descendants(output_dir: Path, named: Path) -> list[FoundCheckpoint]:
+    """The checkpoints in `output_dir` of a run that went on from the named one, newest first."""
+    seal = seal_hash(named)
+
+    def descends(checkpoint: FoundCheckpoint) -> bool:
+        try:
+            record = RunRecord.load(checkpoint.path)
+        except UsageError:  # a damaged file
+            return False
+        # One that is gone is known by its place.
+        return record is not None and any(
+            origin.path == str(named) if seal is None else origin.seal == seal
+            for origin in record.origins
+        )
+
+    return [checkpoint for checkpoint in find_checkpoints(output_dir) if descends(checkpoint)]
+
+
+def origins_of(start: FoundCheckpoint | None, resume: str) -> tuple[Origin, ...]:
+    """The checkpoints that were named on the way to where the run goes on now.
+
+    Args:
+        start: what `find_start` returned.
+        resume: as it was given to it.
+    """
+    if start is None:
+        return ()
+    record = RunRecord.load(start.path)
+    earlier = () if record is None else record.origins
+    seal = seal_hash(start.path)
+    if resume in ("auto", "never") or Path(resume).resolve() != start.path or seal is None:
+        return earlier
+    return (*earlier, Origin(path=str(start.path), seal=seal))

@@ -8,17 +8,28 @@ save) may change freely.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from .arguments import UsageError
 from .durable import write_atomically
 
-__all__ = ["RECORD_FILE", "RunRecord", "refuse_other_run"]
+__all__ = ["RECORD_FILE", "Origin", "RunRecord", "refuse_other_run"]
 
 RECORD_FILE: Final = "run.json"
 _FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """A checkpoint that `--resume` named and the run went on from."""
+
+    path: str
+    """Where it lay."""
+
+    seal: str
+    """The hash of its seal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +40,13 @@ class RunRecord:
         identity: flag or fact -> value that JSON can hold.
         spoken: the same names -> what the user gave, where that is not the value itself.
         is_finished: the results are written.
+        origins: the checkpoints that were named on the way here, oldest first.
     """
 
     identity: dict[str, Any]
     spoken: dict[str, str] = field(default_factory=dict)
     is_finished: bool = False
+    origins: tuple[Origin, ...] = ()
 
     def save(self, output_dir: Path) -> None:
         """Write `run.json`, replacing the old one in one step."""
@@ -42,6 +55,7 @@ class RunRecord:
             "finished": self.is_finished,
             "identity": self.identity,
             "spoken": self.spoken,
+            "origins": [asdict(origin) for origin in self.origins],
         }
         write_atomically(
             output_dir / RECORD_FILE, json.dumps(content, indent=2, sort_keys=True) + "\n"
@@ -65,6 +79,7 @@ class RunRecord:
                 identity=content["identity"],
                 spoken=content.get("spoken", {}),
                 is_finished=content["finished"],
+                origins=tuple(Origin(**origin) for origin in content.get("origins", ())),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(

@@ -7,6 +7,7 @@ or a full disk at any moment leaves the checkpoints before it as they were.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -21,12 +22,14 @@ from .checkpoints import (
     find_checkpoints,
     partial_of,
     prune_checkpoints,
-    remove_checkpoint,
     remove_leftovers,
+    remove_tree,
+    set_aside,
     write_overview,
 )
 from .disk_space import CheckpointError, free_bytes, no_room_message, require_room
-from .sealing import SealError, read_seal, seal_folder, sync_folder
+from .durable import sync_folder
+from .sealing import SealError, problem_of, read_seal, seal_folder, seal_hash
 
 __all__ = ["CheckpointSaver"]
 
@@ -139,7 +142,8 @@ class CheckpointSaver:
                 self._give_name(partial, step)
                 write_overview(self.output_dir, last=name, best=best, metric=metric)
             keep = {name} if best is None else {name, best}
-            prune_checkpoints(self.output_dir, limit=self._limit, keep=keep)
+            for note in prune_checkpoints(self.output_dir, limit=self._limit, keep=keep):
+                say(f"note: {note}")
             say(
                 f"{name} sealed: {seal.num_bytes / 1e6:,.0f} MB in "
                 f"{time.perf_counter() - started:.1f} s, of which training waited {waited:.1f} s"
@@ -149,10 +153,34 @@ class CheckpointSaver:
 
     def _give_name(self, partial: Path, step: int) -> None:
         final = self.output_dir / f"checkpoint-{step}"
+        before = None
         if final.exists():  # passed over as damaged, or one of the same run that is repeated
-            remove_checkpoint(final)
+            before = set_aside(final)
         partial.replace(final)
         sync_folder(self.output_dir)
+        if before is not None:
+            remove_tree(before)
+
+    def adopt(self, folder: Path) -> Path:
+        """Copy a checkpoint that lies elsewhere, so that the run needs that folder no more.
+
+        Raises:
+            CheckpointError: there is no room, or it cannot be copied.
+        """
+        seal = read_seal(folder)
+        final = self.output_dir / f"checkpoint-{seal.step}"
+        if seal_hash(final) == seal_hash(folder) and problem_of(final) is None:
+            return final
+        partial = self.begin(seal.step, seal.num_bytes)
+        with self.writing(final.name, seal.num_bytes):
+            for name in seal.files:
+                (partial / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / name, partial / name)
+            if seal_folder(partial, step=seal.step) != seal:
+                raise OSError(errno.EIO, "the copy differs", str(partial))
+            self._give_name(partial, seal.step)
+        say(f"{folder}, the best so far, was copied to {final}")
+        return final
 
     def check(self) -> None:
         """Raise the failure of a checkpoint that was being written, if there is one by now."""

@@ -1,7 +1,8 @@
-"""SIGTERM and SIGINT: the step is finished, a checkpoint sealed, and the run ends with status 0.
+"""SIGTERM, SIGINT, SIGHUP: the step is done, a checkpoint sealed, and the run ends with status 0.
 
 Slurm, Kubernetes, docker and spot instances send SIGTERM before they take a machine away; a person
-sends SIGINT with Ctrl-C. A second SIGINT ends the process at once.
+sends SIGINT with Ctrl-C; a terminal that closes sends SIGHUP, which `nohup` turns off. A second
+SIGINT ends the process at once.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final
 
@@ -39,7 +40,7 @@ class StopRequest:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take note of SIGTERM and SIGINT in here, instead of ending at once.
+        """Take note of SIGTERM, SIGINT and SIGHUP in here, instead of ending at once.
 
         Outside the main thread, where Python sets no handlers, nothing changes.
         """
@@ -60,14 +61,18 @@ class StopRequest:
             # Not `print`: a signal may arrive inside one, and a buffered write is not reentrant.
             again = " Once more stops at once." if number == signal.SIGINT else ""
             text = f"{self.name}: finishing the step, then saving.{again}\n"
-            os.write(sys.stderr.fileno() if _has_descriptor() else 2, text.encode())
+            with suppress(OSError):  # whoever read it is gone, which is no reason not to save
+                os.write(sys.stderr.fileno() if _has_descriptor() else 2, text.encode())
         elif number == signal.SIGINT and now - self._asked_at > _SAME_KEY_PRESS_S:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.raise_signal(signal.SIGINT)
 
 
 def _signals() -> tuple[signal.Signals, ...]:
-    return (signal.SIGTERM, signal.SIGINT)
+    asked = [signal.SIGTERM, signal.SIGINT]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        asked.append(signal.SIGHUP)
+    return tuple(asked)
 
 
 def _has_descriptor() -> bool:
@@ -79,12 +84,14 @@ def _has_descriptor() -> bool:
 
 
 def shield_worker(_: int) -> None:
-    """Make a loader worker deaf to SIGINT, and to SIGTERM unless its parent sends it.
+    """Make a loader worker deaf to SIGINT, SIGHUP, and to SIGTERM unless its parent sends it.
 
     A terminal and Slurm signal every process of a job, but the parent still needs its workers to
     finish the step. torch ends workers that it no longer needs with a SIGTERM of its own.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if not hasattr(signal, "sigwaitinfo"):  # not on macOS, where a SIGTERM still ends it
         return
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})

@@ -135,7 +135,7 @@ class RRWebTrainingArguments(TrainingArguments):  # type: ignore[misc]
         "auto",
         "auto continues the run in --output_dir from its newest whole checkpoint, if there is one; "
         "never refuses a folder that holds checkpoints; a checkpoint folder continues from that "
-        "one.",
+        "one, the same command again from the newest that came of it.",
         "auto, never or folder",
     )
     resume_from_checkpoint: str | None = option(

@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -100,6 +101,41 @@ def test_interrupted_run_continues_with_the_same_command_and_ends_bit_identical(
     assert "this run is finished" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("is_moved_away", [False, True])
+def test_a_run_from_a_checkpoint_elsewhere_needs_it_only_once(
+    command, tmp_path, monkeypatch, capsys, is_moved_away
+):
+    """The best one is the first; the same command goes on from its own checkpoints."""
+    from rrweb_bert.training import RRWebTrainer
+
+    stock = RRWebTrainer._determine_best_metric
+
+    def first_is_best(self, metrics, trial):
+        worse = {"eval_loss": metrics["eval_loss"] + self.state.global_step}
+        return stock(self, metrics=worse, trial=trial)
+
+    monkeypatch.setattr(RRWebTrainer, "_determine_best_metric", first_is_best)
+    assert train_mlm.main(command(output="whole")) == 0
+    for step, output, flags in (
+        (7, "elsewhere", ()),
+        (10, "run", ("--resume", str(tmp_path / "elsewhere" / "checkpoint-6"))),
+    ):
+        with monkeypatch.context() as patch:
+            stop_after(patch, step)
+            assert train_mlm.main(command(*flags, output=output)) == 1
+    if is_moved_away:
+        shutil.rmtree(tmp_path / "elsewhere")
+    capsys.readouterr()
+    assert train_mlm.main(command(*flags)) == 0
+    output = capsys.readouterr().out
+    assert f"continuing after step 9, from {tmp_path / 'run' / 'checkpoint-9'}" in output
+    assert "is lost" not in output
+    whole, resumed = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "run"))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    state = json.loads((tmp_path / "run" / "checkpoint-12" / "trainer_state.json").read_text())
+    assert state["best_model_checkpoint"] == str(tmp_path / "run" / "checkpoint-3")
+
+
 def test_a_streaming_run_resumes_bit_identical(command, tmp_path, monkeypatch, capsys):
     streaming = ("--streaming", "true", "--cache_sessions", "3")
     assert train_mlm.main(command(*streaming, output="whole")) == 0
@@ -113,15 +149,26 @@ def test_a_streaming_run_resumes_bit_identical(command, tmp_path, monkeypatch, c
     assert train_mlm.main(command()) == 2  # prepared windows are other windows
 
 
-def test_run_killed_before_its_results_were_written_writes_them(command, tmp_path, capsys):
+def test_run_killed_before_its_results_were_written_writes_them(command, tmp_path, monkeypatch):
     assert train_mlm.main(command()) == 0
     output = tmp_path / "run"
     expected = (output / "model.safetensors").read_bytes()
     record = json.loads((output / "run.json").read_text())
     (output / "run.json").write_text(json.dumps(record | {"finished": False}))
     (output / "model.safetensors").unlink()
+    synced = []
+
+    def fsync(descriptor):
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        is_finished = '"finished": true' in (output / "run.json").read_text()
+        synced.append((path.name, is_finished))
+
+    monkeypatch.setattr(os, "fsync", fsync)
     assert train_mlm.main(command()) == 0
     assert (output / "model.safetensors").read_bytes() == expected
+    # A power failure must not leave a run that says it is finished with half a model.
+    for name in ("model.safetensors", "config.json", "loss_and_lr.png", "run"):
+        assert (name, False) in synced, name
 
 
 def test_refused_steps_are_told_as_the_epochs_that_were_given(command, capsys):
@@ -140,7 +187,7 @@ def test_refused_steps_are_told_as_the_epochs_that_were_given(command, capsys):
         (TrainingInterrupted("stopped by SIGTERM after step 3"), 0, "stopped by SIGTERM"),
         (CheckpointError("no room for checkpoint-3"), 1, "error: no room for checkpoint-3"),
         (OSError(errno.ENOSPC, "No space", "/run/a.json"), 1, "error: the disk is full: /run/a"),
-        (KeyboardInterrupt(), 130, "stopped before training began"),
+        (KeyboardInterrupt(), 130, "stopped; the same command continues"),
     ],
 )
 def test_the_status_says_how_it_ended(monkeypatch, capsys, command, error, status, message):

@@ -24,7 +24,7 @@ sys.exit(train_mlm.main(sys.argv[1:]))
 
 @pytest.fixture(scope="module")
 def setup(tmp_path_factory):
-    return Setup(flags=FLAGS, folder=tmp_path_factory.mktemp("disk"))
+    return Setup(flags=FLAGS, folder=tmp_path_factory.mktemp("disk"), is_forked=True)
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +54,14 @@ def disk(setup, expected, request):
 
 
 def run(setup, folder, *, code=None):
-    start = [sys.executable, "-c", code] if code else [sys.executable, str(ROOT / "train_mlm.py")]
-    return subprocess.run(
+    """Train in that folder, and return the status and the output."""
+    if code is None:
+        process = setup.start(folder.name, num_workers=0)
+        output, _ = process.communicate()
+        return process.returncode, output
+    done = subprocess.run(
         [
-            *(*start, *setup.flags, "--cache_dir", str(setup.folder / "cache")),
+            *(sys.executable, "-c", code, *setup.flags, "--cache_dir", str(setup.folder / "cache")),
             *("--output_dir", str(folder), "--dataloader_num_workers", "0"),
         ],
         stdout=subprocess.PIPE,
@@ -66,6 +70,7 @@ def run(setup, folder, *, code=None):
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
     )
+    return done.returncode, done.stdout
 
 
 @pytest.mark.crash
@@ -78,11 +83,11 @@ def test_a_full_disk_is_a_clear_error_and_the_run_goes_on_exactly(
     setup, expected, disk, kept, code
 ):
     folder, enlarge = disk
-    stopped = run(setup, folder, code=code)
-    assert stopped.returncode == 1, stopped.stdout
-    assert "Traceback" not in stopped.stdout
-    errors = [line for line in stopped.stdout.splitlines() if line.startswith("error:")]
-    assert len(errors) == 1, stopped.stdout
+    status, output = run(setup, folder, code=code)
+    assert status == 1, output
+    assert "Traceback" not in output
+    errors = [line for line in output.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1, output
     assert str(folder) in errors[0]
     assert re.search(r"needs about [\d.]+ MB, .* (MB|bytes) are free", errors[0])
     assert "Make room and run the same command again" in errors[0]
@@ -91,7 +96,7 @@ def test_a_full_disk_is_a_clear_error_and_the_run_goes_on_exactly(
     assert all(problem_of(checkpoint.path) is None for checkpoint in found)
     assert not list(folder.glob("_checkpoint*"))
     enlarge()
-    finished = run(setup, folder)
-    assert finished.returncode == 0, finished.stdout
-    assert ("continuing after step" in finished.stdout) == bool(kept)
+    status, output = run(setup, folder)
+    assert status == 0, output
+    assert ("continuing after step" in output) == bool(kept)
     assert fingerprint(folder) == expected

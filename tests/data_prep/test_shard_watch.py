@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from data_prep import shard_watch
 from data_prep.corpus import Identity, PreparedCorpus, open_corpus, write_corpus
 from data_prep.errors import DataError
 from data_prep.shard_watch import ShardWatch
@@ -135,6 +136,48 @@ def test_a_shard_that_was_only_touched_or_copied_is_no_problem(corpus, watch):
     copy.replace(shard)
     assert problem_of(watch, seconds=0.5) is None
     assert watch.look() is None
+
+
+def test_a_look_leaves_files_with_new_permissions_alone_to_the_thread_after_a_while(
+    corpus, monkeypatch
+):
+    """A backup that links all shards changes their ctime: a save must not hash the corpus."""
+    watch = ShardWatch(corpus, ("train",), interval_s=1000)
+    watch.start()
+    try:
+        assert watch.look() is None
+        hashed = []
+        stock = watch._check
+        monkeypatch.setattr(watch, "_check", lambda path: (hashed.append(path.name), stock(path)))
+        monkeypatch.setattr(shard_watch, "_LOOK_S", 0.0)
+        for number in range(3):
+            (corpus.path / "train" / f"data-{number:05d}.arrow").chmod(0o400)
+        assert watch.look() is None
+        assert hashed == ["data-00000.arrow"]  # at least one, so that small corpora lose nothing
+        (corpus.path / "train" / "data-00000.arrow").chmod(0o600)
+        change_byte(corpus.path / "train" / "data-00000.arrow")
+        assert "data-00000.arrow" in watch.look()  # another time of writing is never left
+    finally:
+        watch.stop()
+
+
+def test_looks_from_two_threads_do_not_disturb_each_other(corpus, watch):
+    """The trainer looks before a save while the thread hashes."""
+    watch.start()
+    shards = sorted((corpus.path / "train").glob("*.arrow"))
+    for number in range(300):
+        shards[number % 3].touch()
+        assert watch.look() is None
+    assert watch._thread.is_alive()
+
+
+def test_looks_are_rarer_where_looking_takes_long(corpus, monkeypatch):
+    """10,000 shards on a network disk: a second a look."""
+    watch = ShardWatch(corpus, ("train",), interval_s=0.01)
+    clock = iter(range(0, 10_000, 5))
+    monkeypatch.setattr(shard_watch.time, "monotonic", lambda: float(next(clock)))
+    watch._changed()
+    assert watch._pause_s == 5 * 20
 
 
 def test_splits_that_are_not_read_are_not_watched(corpus, watch):

@@ -1,12 +1,15 @@
 import json
+import shutil
 
 import pytest
 
 from rrweb_bert.arguments import UsageError
 from rrweb_bert.checkpoints import (
+    best_of,
     choose_checkpoint,
     find_checkpoints,
     prune_checkpoints,
+    remove_checkpoint,
     remove_leftovers,
     write_overview,
 )
@@ -24,7 +27,11 @@ def output_dir(tmp_path):
 def make(output_dir, step, best):
     folder = output_dir / f"checkpoint-{step}"
     folder.mkdir()
-    state = {"global_step": step, "best_model_checkpoint": f"/elsewhere/checkpoint-{best}"}
+    state = {
+        "global_step": step,
+        "best_global_step": best,
+        "best_model_checkpoint": f"/elsewhere/checkpoint-{best}",
+    }
     (folder / "trainer_state.json").write_text(json.dumps(state))
     for name in ("config.json", "scheduler.pt"):
         (folder / name).write_text(f"{name} {step}")
@@ -65,6 +72,57 @@ def test_damaged_checkpoints_alone_are_refused_instead_of_starting_over(output_d
     message = str(refusal.value)
     assert all(f"checkpoint-{step} is passed over: scheduler.pt" in message for step in (3, 12))
     assert "--output_dir" in message
+
+
+def test_whole_ones_whose_best_is_lost_are_named_for_who_can_do_without_it(output_dir):
+    shutil.rmtree(output_dir / "checkpoint-3")
+    damage(output_dir, 6)
+    damage(output_dir, 12)
+    with pytest.raises(UsageError) as refusal:
+        choose_checkpoint(output_dir, needs_best=True)
+    assert f"--resume {output_dir / 'checkpoint-9'}" in str(refusal.value)
+    assert "the best of what comes" in str(refusal.value)
+
+
+def test_no_resume_is_named_where_none_is_whole(output_dir):
+    for step in (3, 6, 9, 12):
+        damage(output_dir, step)
+    with pytest.raises(UsageError) as refusal:
+        choose_checkpoint(output_dir, needs_best=True)
+    assert "--resume" not in str(refusal.value)
+
+
+def test_a_checkpoint_under_another_name_knows_that_it_is_its_own_best(tmp_path):
+    make(tmp_path, 6, 6)
+    renamed = (tmp_path / "checkpoint-6").rename(tmp_path / "last-checkpoint")
+    assert best_of(renamed) == renamed
+
+
+def test_pruning_takes_those_whose_best_is_gone_first(output_dir):
+    shutil.rmtree(output_dir / "checkpoint-6")
+    make(output_dir, 15, 15)
+    prune_checkpoints(output_dir, limit=2, keep={"checkpoint-15"})
+    assert names(output_dir) == ["checkpoint-15", "checkpoint-3"]
+
+
+@pytest.mark.parametrize("state", ["{", "[]", None])
+def test_pruning_takes_those_with_a_broken_state_first(output_dir, state):
+    path = output_dir / "checkpoint-9" / "trainer_state.json"
+    path.unlink() if state is None else path.write_text(state)
+    prune_checkpoints(output_dir, limit=3, keep={"checkpoint-12"})
+    assert names(output_dir) == ["checkpoint-12", "checkpoint-3", "checkpoint-6"]
+
+
+def test_a_link_to_a_checkpoint_is_replaced_without_a_trace(output_dir, tmp_path):
+    target = (output_dir / "checkpoint-12").rename(output_dir / "kept")
+    link = output_dir / "checkpoint-12"
+    link.symlink_to(target)
+    remove_checkpoint(link)
+    assert not link.is_symlink()
+    assert target.is_dir()
+    (output_dir / "_checkpoint-15.removed").symlink_to(target)
+    assert remove_leftovers(output_dir) == ["_checkpoint-15.removed"]
+    assert names(output_dir) == ["checkpoint-3", "checkpoint-6", "checkpoint-9", "kept"]
 
 
 def test_no_checkpoint_at_all_is_the_beginning(tmp_path):

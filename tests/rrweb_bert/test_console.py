@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from tqdm.auto import tqdm
 from transformers.utils import logging
 
+from rrweb_bert import callbacks
 from rrweb_bert.callbacks import say
 from rrweb_bert.console import prepare_console
 
@@ -17,6 +18,17 @@ def test_a_line_that_is_said_while_a_bar_runs_stands_above_it(capsys):
     cleared, drawn_again = said.err.strip("\r").split("\r", 1)
     assert not cleared.strip()
     assert "training" in drawn_again
+
+
+def test_log_lines_above_the_bar_survive_the_end_of_their_reader(monkeypatch):
+    """As `train_mlm.py | tee run.log` on a terminal, whose Ctrl-C ends `tee`, too."""
+    lines = []
+    monkeypatch.setattr(callbacks, "say", lines.append)
+    bar = callbacks.ProgressBar()
+    bar.training_bar = SimpleNamespace(write=None)
+    state = SimpleNamespace(global_step=3, max_steps=9, is_world_process_zero=True)
+    bar.on_log(None, state, None, logs={"loss": 2.0})
+    assert lines == ["step 3/9  loss 2.0000"]
 
 
 def test_only_the_bar_of_training_is_left(monkeypatch):

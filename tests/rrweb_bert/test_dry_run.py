@@ -14,6 +14,7 @@ from rrweb_bert import dry_run, step_timing
 from rrweb_bert.dry_run import duration_range, occasions
 from rrweb_bert.mfu import flops_per_token
 from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
+from rrweb_bert.run_record import RunRecord
 from rrweb_bert.step_timing import StepTiming, measure_steps
 
 
@@ -35,7 +36,7 @@ def corpus(recordings, tmp_path_factory):
 def plan_of(tmp_path, capsys):
     """Run `--dry_run` and return what it printed, by title."""
 
-    def run(data_dir, *flags):
+    def run(data_dir, *flags, status=0):
         command = [
             *("--data_dir", str(data_dir), "--output_dir", str(tmp_path / "run"), "--dry_run"),
             *("--cache_dir", str(tmp_path / "cache"), "--validation_fraction", "0.2"),
@@ -43,9 +44,11 @@ def plan_of(tmp_path, capsys):
             *("--per_device_train_batch_size", "4", "--samples_per_epoch", "48", *flags),
         ]
         capsys.readouterr()
-        assert train_mlm.main(command) == 0
-        output = capsys.readouterr().out
+        assert train_mlm.main(command) == status
+        output, errors = capsys.readouterr()
         assert "DRY RUN" in output
+        expected = "error: the run would be refused; why stands at start, above\n"
+        assert (expected in errors) == (status == 2)
         assert max(map(len, output.splitlines())) <= 100 + len(str(tmp_path))
         sections = re.split(r"\n(?=\S)", output)
         return {part[:15].strip(): " ".join(part[15:].split()) for part in sections}
@@ -111,6 +114,20 @@ def test_the_plan_of_a_run_that_began_says_where_it_goes_on(corpus, plan_of, tmp
     assert plan["start"].endswith("2 steps are left")
     assert "for 2 steps" in plan["time"]
     assert files_below(tmp_path / "run") == before
+
+
+def test_another_run_in_the_way_is_a_finding_and_the_rest_is_shown(
+    corpus, plan_of, tmp_path, capsys
+):
+    (tmp_path / "run").mkdir()
+    RunRecord(identity={"seed": 1}).save(tmp_path / "run")
+    plan = plan_of(corpus.path, status=2)
+    assert plan["start"].startswith(f"REFUSED: {tmp_path / 'run'} holds another run: ")
+    assert "seed was 1, is 42" in plan["start"]
+    assert "another --output_dir to start a new run" in plan["start"]
+    assert "GiB of RAM" in plan["memory"]
+    assert "for 120 steps" in plan["time"]
+    assert "FLOPs in all" in plan["work"]
 
 
 def test_a_batch_that_does_not_fit_names_two_flags_that_help(monkeypatch):

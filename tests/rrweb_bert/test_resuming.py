@@ -1,11 +1,12 @@
 import shutil
+from dataclasses import replace
 
 import pytest
 from filelock import FileLock
 
 from rrweb_bert import resuming
 from rrweb_bert.arguments import UsageError
-from rrweb_bert.resuming import check_folder, find_start, held
+from rrweb_bert.resuming import check_folder, find_start, held, origins_of
 from rrweb_bert.run_record import RunRecord
 from rrweb_bert.sealing import seal_folder
 
@@ -58,6 +59,37 @@ def test_a_checkpoint_may_lie_anywhere_and_have_any_name(tmp_path):
     elsewhere = tmp_path / "disk" / "last-checkpoint"
     shutil.copytree(make(tmp_path / "old", 7), elsewhere)
     assert start_of(tmp_path / "new", str(elsewhere)) == (elsewhere, 7)
+
+
+def test_a_named_checkpoint_gives_way_to_those_that_descend_from_it(tmp_path, capsys):
+    named = make(tmp_path / "old", 7)
+    run = tmp_path / "run"
+    make(run, 20)  # of before; who names an earlier one wants that
+    assert start_of(run, str(named)) == (named, 7)
+    origins = origins_of(start_of(run, str(named)), str(named))
+    child = make(run, 9, replace(RECORD, origins=origins))
+    assert start_of(run, str(named)) == (child, 9)
+    make(run, 11, replace(RECORD, origins=origins_of(start_of(run), "auto")))  # descends from 20
+    assert start_of(run, str(named)) == (child, 9)
+    origins = origins_of(start_of(run, str(named)), str(named))
+    grandchild = make(run, 12, replace(RECORD, origins=origins))
+    assert start_of(run, str(named)) == (grandchild, 12)
+    (grandchild / "scheduler.pt").unlink()
+    assert start_of(run, str(named)) == (child, 9)
+    assert "checkpoint-12 is passed over: scheduler.pt is missing" in capsys.readouterr().out
+    (child / "scheduler.pt").unlink()
+    assert start_of(run, str(named)) == (named, 7)
+
+
+def test_what_descends_from_a_checkpoint_is_found_when_that_is_gone_or_moved(tmp_path):
+    named, run = make(tmp_path / "old", 7), tmp_path / "run"
+    origins = origins_of(start_of(run, str(named)), str(named))
+    child = make(run, 9, replace(RECORD, origins=origins))
+    moved = named.rename(tmp_path / "moved")
+    assert start_of(run, str(moved)) == (child, 9)
+    assert start_of(run, str(named)) == (child, 9)
+    other = make(tmp_path / "old", 7, replace(RECORD, spoken={"seed": "another file"}))
+    assert start_of(run, str(other)) == (other, 7)
 
 
 def test_a_checkpoint_of_another_run_is_refused_wherever_it_lies(tmp_path):

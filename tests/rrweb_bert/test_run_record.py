@@ -4,7 +4,7 @@ import pytest
 
 from rrweb_bert.arguments import UsageError
 from rrweb_bert.history import TrainingHistory
-from rrweb_bert.run_record import RunRecord, refuse_other_run
+from rrweb_bert.run_record import Origin, RunRecord, refuse_other_run
 
 
 def test_the_same_run_is_recognised(tmp_path):
@@ -34,7 +34,21 @@ def test_differences_are_told_in_the_flags_that_were_given(tmp_path):
     assert refuse_other_run(tmp_path, same) is not None
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"format": 1}', "[]"])
+def test_where_a_run_comes_from_is_no_difference(tmp_path):
+    origins = (Origin(path="/a/checkpoint-3", seal="0f"), Origin(path="/b", seal="1e"))
+    record = RunRecord(identity={"seed": 1}, origins=origins)
+    record.save(tmp_path)
+    assert RunRecord.load(tmp_path) == record
+    assert refuse_other_run(tmp_path, RunRecord(identity={"seed": 1})) == record
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", '{"format": 1}', "[]"),
+        '{"format": 1, "identity": {}, "finished": false, "origins": [{"path": "/a"}]}',
+    ],
+)
 def test_a_damaged_record_is_refused(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(UsageError, match="damaged"):

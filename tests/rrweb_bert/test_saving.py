@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from rrweb_bert import disk_space, saving
+from rrweb_bert import checkpoints, disk_space, saving
 from rrweb_bert.checkpoints import problem_of
 from rrweb_bert.disk_space import CheckpointError, estimate_bytes, free_bytes
 from rrweb_bert.saving import CheckpointSaver
@@ -30,8 +30,8 @@ def whole_weights(keep, make_trainer, tmp_path_factory, weights_of):
     return keep["weights"]
 
 
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+def names(folder, pattern="*"):
+    return sorted(path.name for path in folder.glob(pattern))
 
 
 def test_checkpoints_are_sealed_and_nothing_else_is_left(make_trainer, tmp_path):
@@ -86,6 +86,54 @@ def test_older_checkpoints_go_only_after_the_new_one_is_sealed(tmp_path, monkeyp
     saver.wait()
     assert "checkpoint-1" in listed[1]
     assert names(tmp_path) == ["checkpoint-2", "checkpoints.json"]
+
+
+def test_with_a_limit_of_one_the_last_stays_beside_the_best_when_training_ends(
+    make_trainer, tmp_path, monkeypatch
+):
+    """Stock removes the last checkpoint here, before the results are written."""
+    trainer = make_trainer(tmp_path, save_total_limit=1, save_steps=4, eval_steps=4)
+    stock = trainer._determine_best_metric
+
+    def first_is_best(metrics, trial):
+        worse = {"eval_loss": metrics["eval_loss"] + trainer.state.global_step}
+        return stock(metrics=worse, trial=trial)
+
+    monkeypatch.setattr(trainer, "_determine_best_metric", first_is_best)
+    trainer.train()
+    assert names(tmp_path, "checkpoint-*") == ["checkpoint-12", "checkpoint-4"]
+    assert all(problem_of(path) is None for path in tmp_path.glob("checkpoint-*"))
+    assert trainer.args.save_total_limit == 1
+
+
+def test_a_checkpoint_that_cannot_be_removed_is_told_and_training_goes_on(
+    make_trainer, tmp_path, monkeypatch, capsys
+):
+    """As one that another user put there."""
+
+    def refuse(path):
+        raise PermissionError(13, os.strerror(13), str(path))
+
+    monkeypatch.setattr(checkpoints, "remove_checkpoint", refuse)
+    make_trainer(tmp_path, **SETTINGS, save_total_limit=1).train()
+    assert names(tmp_path, "checkpoint-*") == ["checkpoint-12", "checkpoint-4", "checkpoint-8"]
+    output = capsys.readouterr().out
+    assert f"note: {tmp_path / 'checkpoint-4'} cannot be removed: Permission denied" in output
+
+
+def test_the_one_that_is_replaced_goes_only_when_the_new_one_has_its_name(tmp_path, monkeypatch):
+    saver = CheckpointSaver(tmp_path, limit=None)
+    folder = tmp_path / "checkpoint-3"
+    folder.mkdir()
+    (folder / "a").write_text("old")
+    seen = []
+    monkeypatch.setattr(saving, "sync_folder", lambda path: seen.extend(names(path)))
+    (saver.begin(3, 10) / "a").write_text("new")
+    saver.finish(3, 10, last_writes=[], best=None, metric=None, started=0.0)
+    saver.wait()
+    assert seen == ["_checkpoint-3.removed", "checkpoint-3"]
+    assert names(tmp_path) == ["checkpoint-3", "checkpoints.json"]
+    assert (folder / "a").read_text() == "new"
 
 
 def test_a_tracker_that_reads_checkpoints_finds_them_sealed(make_trainer, tmp_path):

@@ -1,4 +1,5 @@
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from rrweb_bert.checkpoints import find_checkpoints, problem_of
+from rrweb_bert.checkpoints import choose_checkpoint, find_checkpoints, problem_of
 from rrweb_bert.history import TrainingHistory
 from rrweb_bert.signals import StopRequest, TrainingInterrupted, shield_worker
 
@@ -119,6 +120,33 @@ def test_a_signal_cuts_an_evaluation_which_the_resumed_run_does_first(
     assert resumed.state.best_metric == whole["metric"]
 
 
+def test_an_evaluation_cut_in_another_folder_is_done_first_and_its_best_kept(
+    whole, make_trainer, tmp_path, weights_of
+):
+    def cut(trainer):
+        stock = trainer.evaluation_loop
+
+        def evaluation_loop(*args, **kwargs):
+            signal.raise_signal(signal.SIGTERM)
+            return stock(*args, **kwargs)
+
+        trainer.evaluation_loop = evaluation_loop
+        return trainer
+
+    with pytest.raises(TrainingInterrupted):
+        cut(make_trainer(tmp_path / "a", load_best_model_at_end=False)).train()
+    there, here = tmp_path / "a" / "checkpoint-6", tmp_path / "b" / "checkpoint-6"
+    settings = {"start_step": 6, "checkpoint": there, "load_best_model_at_end": False}
+    with pytest.raises(TrainingInterrupted, match=f"saved in {there}"):
+        cut(make_trainer(tmp_path / "b", **settings)).train(resume_from_checkpoint=str(there))
+    resumed = make_trainer(tmp_path / "b", **settings)
+    resumed.train(resume_from_checkpoint=str(there))
+    assert torch.equal(weights_of(resumed.model), whole["weights"])
+    assert problem_of(here) is None
+    shutil.rmtree(tmp_path / "a")
+    assert choose_checkpoint(tmp_path / "b", needs_best=True)[0].step == 12
+
+
 def test_a_signal_at_the_last_step_leaves_only_the_results_to_write(make_trainer, tmp_path):
     trainer = make_trainer(tmp_path, load_best_model_at_end=False)
     trainer.add_callback(Signal(12, signal.SIGTERM))
@@ -161,6 +189,44 @@ def test_signals_outside_training_are_python_s_own():
         signal.raise_signal(signal.SIGTERM)
     assert request.name == "SIGTERM"
     assert before == (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no hang-ups")
+def test_a_terminal_that_closes_asks_to_stop_unless_nohup_was_given():
+    for before, expected in ((lambda *_: None, "SIGHUP"), (signal.SIG_IGN, None)):
+        stock = signal.signal(signal.SIGHUP, before)
+        try:
+            request = StopRequest()
+            with request.listening():
+                signal.raise_signal(signal.SIGHUP)
+            assert request.name == expected
+            assert signal.getsignal(signal.SIGHUP) == before
+        finally:
+            signal.signal(signal.SIGHUP, stock)
+
+
+def test_a_stop_and_lines_that_nobody_can_read_any_more_are_no_errors():
+    """Ctrl-C ends the `tee` of `train_mlm.py 2>&1 | tee run.log`, too."""
+    code = """
+import os, signal, sys
+from rrweb_bert.callbacks import say
+from rrweb_bert.signals import StopRequest
+read, write = os.pipe()
+kept = os.dup(2)
+os.dup2(write, 1)
+os.dup2(write, 2)
+os.close(write)
+os.close(read)
+request = StopRequest()
+with request.listening():
+    signal.raise_signal(signal.SIGINT)
+say("one")
+say("two")
+os.write(kept, request.name.encode())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr == "SIGINT"
+    assert done.returncode == 0
 
 
 def test_in_another_thread_nothing_is_listened_to():

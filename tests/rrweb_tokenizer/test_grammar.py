@@ -191,7 +191,8 @@ def test_odd_sessions_reach_every_token_that_is_ever_written(tokenizer) -> None:
         token[1:-1] for token, is_seen in zip(STRUCTURAL_TOKENS, seen, strict=False) if not is_seen
     }
     # These are a matter of numbers, not of grammar; names come from recognisers that users plug in.
-    assert unseen - {"REF_10", "REF_11", "DEPTH_16-23", "DEPTH_24+", "SY_UP_1", "V_NAME"} == {
+    numbers = {"REF_10", "REF_11", "DEPTH_16-23", "DEPTH_24+", "SY_UP_1", "EL_2"}
+    assert unseen - numbers - {"V_NAME"} == {
         *("PAD", "CLS", "SEP", "MASK"),
         *NEVER_WRITTEN.split(),
     }
