@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from data_prep import train_text_model
 from data_prep.corpus import is_corpus
+from data_prep.engine import ENGINES
 from data_prep.errors import AccessError, DataError
 from data_prep.files import write_text_atomically
 from data_prep.grouping import MISSING_GROUP, parse_grouping
@@ -108,6 +109,8 @@ def _prepare(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int
             tokenizer_name_or_path=parsed.tokenizer_name_or_path,
             recogniser=parsed.recogniser,
             num_proc=parsed.num_proc,
+            engine=parsed.engine,
+            address=parsed.address,
             overwrite=parsed.overwrite,
             reader=parsed.reader,
         )
@@ -195,6 +198,8 @@ def _add_prepare(commands: Any) -> None:
     add("--output", required=True, type=Path, help="corpus folder to write")
     _add_grouping(command)
     add("--drop_near_duplicates", action="store_true", help=OPTION_HELP["drop_near_duplicates"])
+    add("--engine", choices=ENGINES, default=PrepareOptions().engine, help=OPTION_HELP["engine"])
+    add("--address", help=OPTION_HELP["address"])
     add("--overwrite", action="store_true", help="replace another corpus in the output folder")
 
 

@@ -23,6 +23,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from data_prep.errors import DataError
@@ -31,7 +33,18 @@ from data_prep.ledger import SessionOutcome, session_outcome
 from data_prep.manifest import Source
 from data_prep.shards import SCHEMA, SessionRow, SessionTable, batch_of
 
-__all__ = ["EncodedFile", "EncodedStore", "PartFolder", "PartWriter", "source_key"]
+__all__ = [
+    "PART_SUFFIXES",
+    "EncodedFile",
+    "EncodedStore",
+    "PartFolder",
+    "PartWriter",
+    "put_part",
+    "source_key",
+]
+
+PART_SUFFIXES: Final = (".arrow", ".jsonl")
+"""Of the files of a part; the one with the seal is the last to get its name."""
 
 _SESSION: Final = b'{"session"'
 _FILE: Final = b'{"file"'
@@ -150,6 +163,27 @@ class PartWriter:
         line = json.dumps(content).encode() + b"\n"
         self._digest.update(line)
         self._lines.write(line)
+
+
+def put_part(
+    folder: Path, name: str, arrow: npt.NDArray[np.uint8], lines: npt.NDArray[np.uint8]
+) -> None:
+    """Write the files of a part that was sealed elsewhere.
+
+    Args:
+        folder: Of the `PartFolder`.
+        name: Of the part.
+        arrow: (n,) uint8, the bytes of one file.
+        lines: (m,) uint8, the bytes of the other.
+    """
+    for suffix, content in zip(PART_SUFFIXES, (arrow, lines), strict=True):
+        temporary = folder / f".{name}.{os.getpid()}{suffix}.tmp"
+        try:
+            with temporary.open("wb") as file:
+                file.write(content.data)
+            temporary.replace(folder / (name + suffix))
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 class _Place(NamedTuple):

@@ -16,6 +16,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -40,13 +41,14 @@ from data_prep.encoding import (
     tokenizer_code_hash,
     tokenizer_hashes,
 )
+from data_prep.engine import check_engine, opened_engine
 from data_prep.errors import DataError
 from data_prep.files import finish_replacing, put_in_place, sha256_of
 from data_prep.ledger import Ledger
 from data_prep.manifest import LEDGER_FILE, STAMPS_FILE, Manifest, list_sources
 from data_prep.merging import Merge
+from data_prep.part_encoding import encode_parts
 from data_prep.parts import PartFolder, source_key
-from data_prep.pool import encode_parts, processes_for
 from data_prep.prepare_options import PrepareOptions
 from data_prep.progress import Progress
 from data_prep.readers import reader_of
@@ -96,6 +98,7 @@ def prepare(
         DataError: Nothing to prepare, an empty split, or an output that is something else.
     """
     output = output.absolute()
+    check_engine(options.engine)
     if options.reader is not None:
         reader_of(options.reader)  # a wrong name is an error before any work
     manifest = list_sources(inputs, exclude=[output, _partial_of(output)])
@@ -275,18 +278,26 @@ class _Preparation:
                 f"{len(sources) - len(missing):,} of {len(sources):,} files are encoded already; "
                 f"{len(missing):,} are left"
             )
-        num_proc = processes_for(options.num_proc, num_bytes)
+        if not missing:
+            return 0
         progress = Progress(len(missing), num_bytes, is_shown=options.show_progress)
         num_retries = 0
-        try:
+        with (
+            closing(progress),
+            opened_engine(
+                options.engine,
+                num_proc=options.num_proc,
+                num_bytes=num_bytes,
+                address=options.address,
+                report=self._report,
+            ) as engine,
+        ):
             for part in encode_parts(
-                missing, encoder, factory, options.encoding(), parts.folder, num_proc
+                missing, encoder, factory, options.encoding(), parts.folder, engine
             ):
                 parts.add(part.name)
                 num_retries += part.num_retries
                 progress.advance(part.num_bytes, part.num_files)
-        finally:
-            progress.close()
         if num_retries:
             self._report(f"{num_retries:,} transfers broke and were tried again")
         return num_bytes
