@@ -52,3 +52,21 @@ class SlowEncoder(FakeEncoder):
 
         time.sleep(0.02)
         return super().encode_events(session)
+
+
+class FailingOnce(FakeEncoder):
+    """Breaks on one session of 60."""
+
+    def encode_events(self, session):
+        if session[0].timestamp == 31_000:
+            raise KeyError("one file of ours")
+        return super().encode_events(session)
+
+
+class SlowBulkyEncoder(SlowEncoder):
+    """Makes results that stay on their node until they are fetched."""
+
+    def encode_events(self, session):
+        encoded = super().encode_events(session)
+        encoded.ids = np.resize(encoded.ids, 40_000)
+        return encoded

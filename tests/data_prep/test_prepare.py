@@ -535,7 +535,10 @@ def test_few_bytes_start_no_processes():
 
 def test_no_files_give_nothing(fake_encoder, tmp_path):
     encoder = fake_encoder.FakeEncoder()
-    assert list(encode_parts([], encoder, fake_encoder.FakeEncoder, None, tmp_path, LocalEngine(1))) == []
+    assert (
+        list(encode_parts([], encoder, fake_encoder.FakeEncoder, None, tmp_path, LocalEngine(1)))
+        == []
+    )
 
 
 def test_events_that_are_none_are_counted(tmp_path, run):
