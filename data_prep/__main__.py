@@ -21,9 +21,10 @@ from data_prep.inspect_page import report_page
 from data_prep.inspect_report import report_json, report_text
 from data_prep.inspection import InspectOptions, inspect_recordings
 from data_prep.plain_text import without_controls
-from data_prep.prepare import PrepareOptions, prepare
+from data_prep.prepare import PrepareOptions, prepare, prepare_share
 from data_prep.prepare_options import OPTION_HELP
 from data_prep.remote import is_remote
+from data_prep.shares import Share, parse_share
 from data_prep.verify import NUM_WINDOW_DRAWS, verify
 
 __all__ = ["main"]
@@ -116,8 +117,18 @@ def _prepare(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int
         )
     except ValueError as error:
         parser.error(str(error))
-    prepare(parsed.inputs, parsed.output, options)
+    if parsed.shard is None:
+        prepare(parsed.inputs, parsed.output, options)
+    else:
+        prepare_share(parsed.inputs, parsed.output, options, parsed.shard)
     return 0
+
+
+def _share(text: str) -> Share:
+    try:
+        return parse_share(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _verify(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
@@ -200,6 +211,13 @@ def _add_prepare(commands: Any) -> None:
     add("--drop_near_duplicates", action="store_true", help=OPTION_HELP["drop_near_duplicates"])
     add("--engine", choices=ENGINES, default=PrepareOptions().engine, help=OPTION_HELP["engine"])
     add("--address", help=OPTION_HELP["address"])
+    add(
+        "--shard",
+        metavar="NUMBER/SHARDS",
+        type=_share,
+        help="encode this share of the files only, 0/SHARDS being the first; the command without "
+        "it puts all shares together",
+    )
     add("--overwrite", action="store_true", help="replace another corpus in the output folder")
 
 
