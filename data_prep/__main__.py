@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from data_prep import train_text_model
+from data_prep.cache import default_cache_dir
 from data_prep.corpus import is_corpus
 from data_prep.engine import ENGINES
 from data_prep.errors import AccessError, DataError
@@ -23,7 +24,9 @@ from data_prep.inspection import InspectOptions, inspect_recordings
 from data_prep.plain_text import without_controls
 from data_prep.prepare import PrepareOptions, prepare, prepare_share
 from data_prep.prepare_options import OPTION_HELP
+from data_prep.prepare_remotely import prepare_at, prepare_share_at
 from data_prep.remote import is_remote
+from data_prep.remote_corpus import cached_copy, fetch_corpus
 from data_prep.shares import Share, parse_share
 from data_prep.verify import NUM_WINDOW_DRAWS, verify
 
@@ -117,10 +120,16 @@ def _prepare(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int
         )
     except ValueError as error:
         parser.error(str(error))
-    if parsed.shard is None:
-        prepare(parsed.inputs, parsed.output, options)
+    inputs, output, share = parsed.inputs, parsed.output, parsed.shard
+    if is_remote(output):
+        if share is None:
+            prepare_at(inputs, output, options)
+        else:
+            prepare_share_at(inputs, output, options, share)
+    elif share is None:
+        prepare(inputs, Path(output), options)
     else:
-        prepare_share(parsed.inputs, parsed.output, options, parsed.shard)
+        prepare_share(inputs, Path(output), options, share)
     return 0
 
 
@@ -134,8 +143,11 @@ def _share(text: str) -> Share:
 def _verify(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
     if parsed.window_draws < 0 or not 0 <= parsed.max_shared_windows <= 1:
         parser.error("--window_draws must not be negative, --max_shared_windows must be in [0, 1]")
+    corpus = parsed.corpus
+    if is_remote(corpus):
+        corpus = fetch_corpus(corpus, cached_copy(corpus, default_cache_dir())).path
     found = verify(
-        parsed.corpus,
+        Path(corpus),
         num_window_draws=parsed.window_draws,
         max_shared_windows=parsed.max_shared_windows,
         near_duplicates=parsed.near_duplicates,
@@ -206,7 +218,7 @@ def _add_prepare(commands: Any) -> None:
     command.set_defaults(run=_prepare)
     add = command.add_argument
     add("inputs", metavar="INPUT", nargs="+", help=_INPUT_HELP)
-    add("--output", required=True, type=Path, help="corpus folder to write")
+    add("--output", required=True, help="corpus folder to write, also at an address (s3://, ...)")
     _add_grouping(command)
     add("--drop_near_duplicates", action="store_true", help=OPTION_HELP["drop_near_duplicates"])
     add("--engine", choices=ENGINES, default=PrepareOptions().engine, help=OPTION_HELP["engine"])
@@ -232,7 +244,7 @@ def _add_verify(commands: Any) -> None:
     )
     command.set_defaults(run=_verify)
     add = command.add_argument
-    add("corpus", metavar="DIR", type=Path, help="folder that prepare wrote")
+    add("corpus", metavar="DIR", help="what prepare wrote, a folder or an address")
     add("--near_duplicates", action="store_true", help="look for sessions that are nearly equal")
     add("--window_draws", type=int, default=NUM_WINDOW_DRAWS, help="windows drawn from each split")
     add(

@@ -10,17 +10,16 @@ follow from the inputs, the tokenizer and the options alone.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Final
 
 from filelock import FileLock, Timeout
 
+from data_prep.cache import default_cache_dir
 from data_prep.corpus import PreparedCorpus, is_corpus, open_corpus
 from data_prep.encoding import (
     EncoderFactory,
@@ -34,10 +33,18 @@ from data_prep.engine import check_engine
 from data_prep.errors import DataError
 from data_prep.files import finish_replacing
 from data_prep.manifest import LEDGER_FILE, Manifest, list_sources
+from data_prep.names import safe_name
 from data_prep.preparation import Preparation, digest_of, partial_of
 from data_prep.prepare_options import PrepareOptions
 from data_prep.readers import reader_of
 from data_prep.remote import is_remote, shown
+from data_prep.remote_corpus import (
+    cached_copy,
+    corpus_at,
+    fetch_corpus,
+    held_copy,
+    may_be_corpus,
+)
 from data_prep.reuse import newest_corpus, reusable_corpus
 from data_prep.shares import Share
 
@@ -51,8 +58,6 @@ __all__ = [
     "prepare",
     "prepare_share",
 ]
-
-_UNSAFE: Final = re.compile(r"[^\w.-]")
 
 
 def prepare(
@@ -210,7 +215,8 @@ def open_or_prepare(
     Within the cache, files are taken to be the same where names, sizes and times of change are.
 
     Args:
-        data_dir: A prepared corpus, or recordings: a folder, one file, or an address.
+        data_dir: A prepared corpus, or recordings: a folder, one file, or an address. A corpus at
+            an address is copied into the cache once.
         cache_dir: Where prepared corpora are kept; `default_cache_dir()` where not given.
         options: See `PrepareOptions`; without effect on a prepared corpus.
         encoder_factory: As in `prepare`.
@@ -219,6 +225,9 @@ def open_or_prepare(
     data_dir = data_dir if is_remote(data_dir) else Path(data_dir)
     if isinstance(data_dir, Path) and is_corpus(data_dir):
         return open_corpus(data_dir)
+    if isinstance(data_dir, str) and may_be_corpus(data_dir) and corpus_at(data_dir) is not None:
+        copy = cached_copy(data_dir, cache_dir or default_cache_dir())
+        return fetch_corpus(data_dir, copy, report=report)
     output, stem = _cache_place(data_dir, cache_dir, options)
     if not is_corpus(output):
         report(f"preparing {shown(str(data_dir))} once, into {output}")
@@ -240,6 +249,14 @@ def find_prepared(
     data_dir = data_dir if is_remote(data_dir) else Path(data_dir)
     if isinstance(data_dir, Path) and is_corpus(data_dir):
         return open_corpus(data_dir)
+    if isinstance(data_dir, str) and may_be_corpus(data_dir) and (there := corpus_at(data_dir)):
+        copy = cached_copy(data_dir, cache_dir or default_cache_dir())
+        if (held := held_copy(copy, there)) is None:
+            raise DataError(
+                f"{shown(data_dir)} is a prepared corpus, of which there is no copy in the cache "
+                "yet; the run itself will make one"
+            )
+        return held
     output, _ = _cache_place(data_dir, cache_dir, options)
     return open_corpus(output) if is_corpus(output) else None
 
@@ -258,12 +275,6 @@ def _cache_place(
     ]
     place = PurePosixPath(shown(data_dir)) if isinstance(data_dir, str) else data_dir.absolute()
     # Of one folder in different states, names begin alike: one state's sessions serve the next.
-    stem = f"{_UNSAFE.sub('_', place.name) or 'corpus'}-{digest_of(key)}"
+    stem = f"{safe_name(place.name)}-{digest_of(key)}"
     corpora = (cache_dir or default_cache_dir()) / "corpora"
     return corpora / f"{stem}-{manifest.quick_hash()[:8]}", stem
-
-
-def default_cache_dir() -> Path:
-    """Return $RRWEB_BERT_CACHE, or ~/.cache/rrweb-bert."""
-    named = os.environ.get("RRWEB_BERT_CACHE")
-    return Path(named).expanduser() if named else Path.home() / ".cache" / "rrweb-bert"
