@@ -9,6 +9,7 @@ whose process died; a result counts once, when it has arrived.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 import uuid
@@ -43,6 +44,9 @@ _MAX_TASK_SCALE: Final = 16
 _TASKS_A_CORE_IN_ALL: Final = 16
 """So many tasks a core let all cores end at about the same time."""
 
+_CONNECT_S: Final = 10.0
+_HOST_AND_PORT: Final = re.compile(r"\[?([^/\[\]]+)\]?:(\d+)")
+_MISSING_MODULE: Final = re.compile(r"No module named '([^']+)'")
 _SECONDS_BETWEEN_LOOKS: Final = 5.0
 _LOST: Final = (WorkerCrashedError, OutOfMemoryError, ObjectLostError)
 
@@ -59,9 +63,9 @@ def connected(
     """Give an engine on a cluster, and leave the cluster afterwards.
 
     Args:
-        address: "auto", "HOST:PORT" or "ray://HOST:PORT"; where None, the cluster that runs on this
-            machine, or a new one for as long as this takes. Where this process is in a cluster
-            already, that one is used.
+        address: "auto" or "HOST:PORT"; where None, the cluster that runs on this machine, or a new
+            one for as long as this takes. Where this process is in a cluster already, that one is
+            used.
         max_tasks: So many tasks at a time at most; as many as the cluster has cores where None.
         report: Takes each message for the user.
 
@@ -71,8 +75,9 @@ def connected(
     is_ours = not ray.is_initialized()
     if is_ours:
         try:
+            _check_listens(address)
             ray.init(address=address, include_dashboard=False, logging_level="error")
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise AccessError(
                 f"no Ray cluster can be reached at {address or 'this machine'} "
                 f"({str(error).splitlines()[0]}); start one with `ray start --head`, or name "
@@ -83,6 +88,12 @@ def connected(
     finally:
         if is_ours:
             ray.shutdown()
+
+
+def _check_listens(address: str | None) -> None:
+    """Raise an OSError where nothing listens: Ray tries for minutes, and ends the process."""
+    if address is not None and (place := _HOST_AND_PORT.fullmatch(address)):
+        socket.create_connection((place[1], int(place[2])), timeout=_CONNECT_S).close()
 
 
 @dataclass(slots=True)
@@ -228,17 +239,26 @@ def _result(reference: Any, task: list[Source]) -> Any:
     except RayTaskError as error:
         raise _cause_of(error) from error
     except (RaySystemError, RuntimeEnvSetupError) as error:
-        raise DataError(
-            f"the Ray cluster failed ({str(error).splitlines()[0]}); run the same command again, "
-            "it goes on from here"
-        ) from error
+        raise _system_error(error) from error
 
 
 def _cause_of(error: RayTaskError) -> BaseException:
+    """Return what was raised in a process of the cluster, as it would be raised here."""
     cause = error.cause
-    if isinstance(cause, ModuleNotFoundError):
-        return DataError(
-            f"a node of the cluster lacks the module {cause.name}; install the same release of "
-            "rrweb-bert[ray], and what your tokenizer or recogniser needs, on every node"
-        )
+    if isinstance(cause, RaySystemError | ModuleNotFoundError):
+        return _system_error(cause)
     return cause if isinstance(cause, BaseException) else error
+
+
+def _system_error(error: Exception) -> DataError:
+    # A module that is missing on a node is found while arguments are unpacked: Ray has the text
+    # of the error alone.
+    if missing := _MISSING_MODULE.search(str(error)):
+        return DataError(
+            f"a node of the cluster lacks the module {missing[1]}; install the same release of "
+            "rrweb-bert[ray], and what your recogniser or reader needs, on every node"
+        )
+    return DataError(
+        f"the Ray cluster failed ({str(error).splitlines()[0]}); run the same command again, it "
+        "goes on from here"
+    )

@@ -70,3 +70,14 @@ class SlowBulkyEncoder(SlowEncoder):
         encoded = super().encode_events(session)
         encoded.ids = np.resize(encoded.ids, 40_000)
         return encoded
+
+
+class ForeignEncoder(FakeEncoder):
+    """Of other files in each process."""
+
+    def save_vocabulary(self, save_directory):
+        import os
+
+        (name,) = super().save_vocabulary(save_directory)
+        Path(name).write_text(str(os.getpid()))
+        return (name,)

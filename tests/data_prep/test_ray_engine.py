@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -164,3 +166,26 @@ def test_a_file_that_a_node_does_not_see_stops_the_run(tmp_path, run, cluster, m
     monkeypatch.setattr("data_prep.ray_engine._is_there", lambda path: True)
     with pytest.raises(DataError, match=r"list\.jsonl is on this machine and not on .*bucket"):
         run("spread")
+
+
+def test_nodes_with_another_tokenizer_stop_the_run(tmp_path, run, cluster):
+    fill(tmp_path / "raw", 3)
+    with pytest.raises(DataError, match="another tokenizer, or another release"):
+        run("spread", encoder="ForeignEncoder")
+
+
+def test_a_cluster_that_is_not_there_is_told(tmp_path):
+    """In a process of its own: this one is in a cluster."""
+    fill(tmp_path / "raw", 3)
+    command = [sys.executable, "-m", "data_prep", "prepare", "raw", "--output", "corpus"]
+    done = subprocess.run(
+        [*command, "--engine", "ray", "--address", "127.0.0.1:1"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "no Ray cluster can be reached at 127.0.0.1:1" in done.stderr
+    assert "Traceback" not in done.stderr
