@@ -2,8 +2,8 @@
 
 Tasks are sent out as cores get free. What a task makes comes back through Ray's object store and is
 read there in place, one result at a time: no folder need be shared between the nodes, and memory of
-this process does not grow with the corpus. Ray runs a task again that was lost with its node, or
-whose process died; a result counts once, when it has arrived.
+this process does not grow with the corpus. A task that was lost with its node, or whose process
+died, is done again; a result counts once, when it has arrived.
 """
 
 from __future__ import annotations
@@ -13,30 +13,24 @@ import re
 import socket
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import ray
-from ray.exceptions import (
-    ObjectLostError,
-    OutOfMemoryError,
-    RaySystemError,
-    RayTaskError,
-    RuntimeEnvSetupError,
-    WorkerCrashedError,
-)
 
 from data_prep.errors import AccessError, DataError
 from data_prep.manifest import Source
+from data_prep.ray_failures import FAILURES, LOSSES, cause_of, given_up
 from data_prep.tasks import TASK_BYTES
 
 __all__ = ["RayEngine", "connected"]
 
-_MAX_RETRIES: Final = 4
+_MAX_TRIES: Final = 5
 _TASKS_A_CORE: Final = 2
 """One that runs and one that is ready to: its arguments are there when the core is free."""
 
@@ -46,9 +40,7 @@ _TASKS_A_CORE_IN_ALL: Final = 16
 
 _CONNECT_S: Final = 10.0
 _HOST_AND_PORT: Final = re.compile(r"\[?([^/\[\]]+)\]?:(\d+)")
-_MISSING_MODULE: Final = re.compile(r"No module named '([^']+)'")
 _SECONDS_BETWEEN_LOOKS: Final = 5.0
-_LOST: Final = (WorkerCrashedError, OutOfMemoryError, ObjectLostError)
 
 R = TypeVar("R")
 
@@ -104,7 +96,8 @@ class RayEngine:
     report: Callable[[str], None]
     _num_cores: int = 0
     _num_nodes: int = 0
-    _looked_at: float = field(default=float("-inf"))
+    _looked_at: float = float("-inf")
+    _losses: Counter[str] = field(default_factory=Counter)
 
     @property
     def shares_disk(self) -> bool:
@@ -128,24 +121,42 @@ class RayEngine:
         # Sent once, and made once in each process; a reference in a list is not looked up at once.
         work = [ray.put(make_work)]
         key = uuid.uuid4().hex
-        submit = ray.remote(num_cpus=1, max_retries=_MAX_RETRIES)(_do_task).remote
-        under_way: dict[Any, list[Source]] = {}
+        # Ray itself would try for ever what needs more memory than there is.
+        submit = ray.remote(num_cpus=1, max_retries=0)(_do_task).remote
+        under_way: dict[Any, _Attempt] = {}
         self._look()
         self.report(f"Ray: {self._num_nodes:,} nodes with {self._num_cores:,} cores")
         while True:
             while len(under_way) < self._room() and (task := next(waiting, None)):
-                under_way[submit(key, work, task)] = task
+                under_way[submit(key, work, task)] = _Attempt(task)
             if not under_way:
+                self._say_losses()
                 return
             for reference in self._arrived(list(under_way)):
-                task = under_way.pop(reference)
-                result = _result(reference, task)
-                if isinstance(result, _NotThere):
-                    _check_gone(result)
-                    under_way[submit(key, work, task, is_looked_for=False)] = task
+                attempt = under_way.pop(reference)
+                result = self._result(reference, attempt)
+                if isinstance(result, _Attempt):
+                    again = submit(key, work, result.task, is_looked_for=result.is_looked_for)
+                    under_way[again] = result
                 else:
                     yield result
                 del result, reference  # or the store would keep the last one
+
+    def _result(self, reference: Any, attempt: _Attempt) -> Any:
+        """Return a result, or the attempt to be made for one that did not come."""
+        try:
+            result = ray.get(reference)
+        except LOSSES as error:
+            if attempt.number == _MAX_TRIES:
+                raise given_up(error, attempt.task, _MAX_TRIES) from error
+            self._losses[type(error).__name__] += 1
+            return replace(attempt, number=attempt.number + 1)
+        except FAILURES as error:
+            raise cause_of(error) from error
+        if isinstance(result, _NotThere):
+            _check_gone(result)
+            return replace(attempt, is_looked_for=False)
+        return result
 
     def _arrived(self, references: list[Any]) -> list[Any]:
         """Wait for a result, and return what is there by then."""
@@ -168,14 +179,29 @@ class RayEngine:
         if now - self._looked_at < _SECONDS_BETWEEN_LOOKS:
             return
         self._looked_at = now
+        self._say_losses()
         nodes = [node for node in ray.nodes() if node["Alive"]]
         if len(nodes) < self._num_nodes:
-            self.report(
-                f"Ray: {self._num_nodes - len(nodes)} of {self._num_nodes} nodes are gone; what "
-                "they were working on is done again"
-            )
+            self.report(f"Ray: {self._num_nodes - len(nodes)} of {self._num_nodes} nodes are gone")
         self._num_nodes = len(nodes)
         self._num_cores = int(sum(node["Resources"].get("CPU", 0) for node in nodes))
+
+    def _say_losses(self) -> None:
+        """Say what was lost since this was last said."""
+        if self._losses:
+            kinds = ", ".join(f"{number} x {kind}" for kind, number in self._losses.items())
+            self.report(f"Ray: tasks were lost and are done again: {kinds}")
+            self._losses.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A task on its way."""
+
+    task: list[Source]
+    number: int = 1
+    is_looked_for: bool = True
+    """The node looks first whether it sees the files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,46 +245,3 @@ def _check_gone(found: _NotThere) -> None:
             "recordings under the same path; put them into a folder that all share, or into a "
             "bucket (s3://, gs://)"
         )
-
-
-def _result(reference: Any, task: list[Source]) -> Any:
-    where = f"{task[0].path}" + (f" (the first of {len(task)} files)" if task[1:] else "")
-    try:
-        return ray.get(reference)
-    except OutOfMemoryError as error:
-        raise DataError(
-            f"out of memory: Ray ended the process that worked on {where}; try fewer tasks at a "
-            "time with --num_proc, or nodes with more memory for each core"
-        ) from error
-    except _LOST as error:
-        raise DataError(
-            f"{1 + _MAX_RETRIES} processes died, one after the other, at {where} (out of memory?, "
-            f"{type(error).__name__}); try fewer tasks at a time with --num_proc, or nodes with "
-            "more memory for each core"
-        ) from error
-    except RayTaskError as error:
-        raise _cause_of(error) from error
-    except (RaySystemError, RuntimeEnvSetupError) as error:
-        raise _system_error(error) from error
-
-
-def _cause_of(error: RayTaskError) -> BaseException:
-    """Return what was raised in a process of the cluster, as it would be raised here."""
-    cause = error.cause
-    if isinstance(cause, RaySystemError | ModuleNotFoundError):
-        return _system_error(cause)
-    return cause if isinstance(cause, BaseException) else error
-
-
-def _system_error(error: Exception) -> DataError:
-    # A module that is missing on a node is found while arguments are unpacked: Ray has the text
-    # of the error alone.
-    if missing := _MISSING_MODULE.search(str(error)):
-        return DataError(
-            f"a node of the cluster lacks the module {missing[1]}; install the same release of "
-            "rrweb-bert[ray], and what your recogniser or reader needs, on every node"
-        )
-    return DataError(
-        f"the Ray cluster failed ({str(error).splitlines()[0]}); run the same command again, it "
-        "goes on from here"
-    )
