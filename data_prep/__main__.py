@@ -26,7 +26,7 @@ from data_prep.prepare import PrepareOptions, prepare, prepare_share
 from data_prep.prepare_options import OPTION_HELP
 from data_prep.prepare_remotely import prepare_at, prepare_share_at
 from data_prep.remote import is_remote
-from data_prep.remote_corpus import cached_copy, fetch_corpus
+from data_prep.remote_corpus import cached_copy, corpus_at, fetch_corpus, may_be_corpus
 from data_prep.shares import Share, parse_share
 from data_prep.verify import NUM_WINDOW_DRAWS, verify
 
@@ -60,8 +60,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _fetched(url: str) -> Path:
+    """Return the copy in the cache of a corpus at an address."""
+    return fetch_corpus(url, cached_copy(url, default_cache_dir())).path
+
+
+def _is_corpus(place: str) -> bool:
+    if is_remote(place):
+        return may_be_corpus(place) and corpus_at(place) is not None
+    return is_corpus(Path(place))
+
+
 def _inspect(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
-    corpora = [p for p in parsed.inputs if not is_remote(p) and is_corpus(Path(p))]
+    corpora = [place for place in parsed.inputs if _is_corpus(place)]
     if corpora and len(parsed.inputs) > 1:
         parser.error(f"{corpora[0]} is a prepared corpus; inspect it alone")
     try:
@@ -81,9 +92,11 @@ def _inspect(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int
         )
     except ValueError as error:
         parser.error(str(error))
-    found = (
-        inspect_corpus(Path(corpora[0])) if corpora else inspect_recordings(parsed.inputs, options)
-    )
+    if corpora:
+        place = corpora[0]
+        found = inspect_corpus(_fetched(place) if is_remote(place) else Path(place))
+    else:
+        found = inspect_recordings(parsed.inputs, options)
     if parsed.json:
         print(json.dumps(report_json(found), indent=2))
     else:
@@ -144,10 +157,8 @@ def _verify(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
     if parsed.window_draws < 0 or not 0 <= parsed.max_shared_windows <= 1:
         parser.error("--window_draws must not be negative, --max_shared_windows must be in [0, 1]")
     corpus = parsed.corpus
-    if is_remote(corpus):
-        corpus = fetch_corpus(corpus, cached_copy(corpus, default_cache_dir())).path
     found = verify(
-        Path(corpus),
+        _fetched(corpus) if is_remote(corpus) else Path(corpus),
         num_window_draws=parsed.window_draws,
         max_shared_windows=parsed.max_shared_windows,
         near_duplicates=parsed.near_duplicates,

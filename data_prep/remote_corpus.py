@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -21,6 +22,7 @@ from data_prep.errors import AccessError, DataError
 from data_prep.files import put_in_place, sha256_of, sync_file
 from data_prep.manifest import CORPUS_FILE, LEDGER_FILE, STAMPS_FILE, UNFINISHED_FILE
 from data_prep.names import safe_name
+from data_prep.progress import Progress
 from data_prep.remote import Retries, open_filesystem, shown
 from data_prep.shards import INFO_FILE, STATE_FILE, is_shard_name
 
@@ -48,6 +50,9 @@ class _File:
 
     sha256: str = ""
     """Empty where `corpus.json` does not tell."""
+
+    num_bytes: int = 0
+    """Of a shard; the others are small."""
 
 
 class _Place:
@@ -188,9 +193,11 @@ def fetch_corpus(
         )
         report(f"fetching {shown(url)} once, {num_bytes / 1e6:,.1f} MB, into {folder}")
         making = folder.with_name(f".{folder.name}.fetching")
-        place = _Place(url)
-        for file in _files_of(wanted):
-            _fetch_file(place, file, making)
+        place, files = _Place(url), list(_files_of(wanted))
+        with closing(Progress(len(files), num_bytes, verb="fetched")) as progress:
+            for file in files:
+                _fetch_file(place, file, making)
+                progress.advance(file.num_bytes)
         content = place.read(CORPUS_FILE)
         making.joinpath(CORPUS_FILE).write_bytes(content or b"")
         if read_corpus_file(making).fingerprint != wanted.fingerprint:
@@ -265,10 +272,12 @@ def publish_corpus(corpus: PreparedCorpus, url: str) -> None:
     for name in there.keys() - files:
         if is_shard_name(name.rpartition("/")[2]):  # of a corpus that was there before
             place.remove(name)
-    for name in sorted(files):
-        local = corpus.path / name
-        if not is_taken_up or there.get(name) != local.stat().st_size:
-            place.put(local, name)
+    sizes = {name: (corpus.path / name).stat().st_size for name in sorted(files)}
+    with closing(Progress(len(sizes), sum(sizes.values()), verb="copied")) as progress:
+        for name, num_bytes in sizes.items():
+            if not is_taken_up or there.get(name) != num_bytes:
+                place.put(corpus.path / name, name)
+            progress.advance(num_bytes)
     place.write(CORPUS_FILE, (corpus.path / CORPUS_FILE).read_bytes())
     place.remove(UNFINISHED_FILE)
 
@@ -279,7 +288,7 @@ def _files_of(corpus: PreparedCorpus) -> Iterator[_File]:
         for shard in summary.shards:
             if not is_shard_name(shard.name):
                 raise DataError(f"{CORPUS_FILE} lists {shard.name!r}, which is no name of a shard")
-            yield _File(f"{split}/{shard.name}", shard.sha256)
+            yield _File(f"{split}/{shard.name}", shard.sha256, shard.num_bytes)
         yield _File(f"{split}/{STATE_FILE}")
         yield _File(f"{split}/{INFO_FILE}")
     yield _File(LEDGER_FILE, corpus.ledger_sha256)

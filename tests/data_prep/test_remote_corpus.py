@@ -250,5 +250,8 @@ def test_the_command_line_prepares_and_verifies_at_an_address(tmp_path, monkeypa
     assert main(["prepare", str(tmp_path / "raw"), "--output", url, *small]) == 0
     assert "copied to file://" in capsys.readouterr().out
     assert main(["verify", url, "--window_draws", "0"]) == 0
+    capsys.readouterr()
+    assert main(["inspect", url, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["is_corpus"] is True
     assert main(["verify", f"file://{tmp_path}/bucket/nothing"]) == 1
     assert "is no prepared corpus" in capsys.readouterr().err
