@@ -198,3 +198,16 @@ def test_a_cluster_that_is_not_there_is_told(tmp_path):
     assert done.returncode == 2
     assert "no Ray cluster can be reached at 127.0.0.1:1" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_file_that_is_gone_since_it_was_listed_is_rejected_as_on_one_machine(
+    tmp_path, run, cluster, monkeypatch
+):
+    raw = fill(tmp_path / "raw", 30)
+    listed = list_sources([raw])
+    (raw / "1" / "0001.json").unlink()
+    monkeypatch.setattr("data_prep.prepare.list_sources", lambda *_, **__: listed)
+    spread = run("spread")
+    assert (spread.num_listed, spread.num_rejected) == (31, 4)
+    assert files_of(spread.path) == files_of(run("one", engine="local", num_proc=1).path)
