@@ -60,6 +60,7 @@ class Clock(threading.Thread):
         self._ends = threading.Event()
 
     def run(self) -> None:
+        """Look until it is told to stop."""
         while not self._ends.wait(_SECONDS_BETWEEN_LOOKS):
             self._look()
 
