@@ -147,16 +147,22 @@ class RayEngine:
         try:
             result = ray.get(reference)
         except LOSSES as error:
-            if attempt.number == _MAX_TRIES:
-                raise given_up(error, attempt.task, _MAX_TRIES) from error
-            self._losses[type(error).__name__] += 1
-            return replace(attempt, number=attempt.number + 1)
+            return self._again(attempt, error)
         except FAILURES as error:
-            raise cause_of(error) from error
+            cause = cause_of(error)
+            if isinstance(cause, OSError):  # as of a process whose node dies before it does
+                return self._again(attempt, cause)
+            raise cause from error
         if isinstance(result, _NotThere):
             _check_gone(result)
             return replace(attempt, is_looked_for=False)
         return result
+
+    def _again(self, attempt: _Attempt, error: Exception) -> _Attempt:
+        if attempt.number == _MAX_TRIES:
+            raise given_up(error, attempt.task, _MAX_TRIES) from error
+        self._losses[type(error).__name__] += 1
+        return replace(attempt, number=attempt.number + 1)
 
     def _arrived(self, references: list[Any]) -> list[Any]:
         """Wait for a result, and return what is there by then."""

@@ -31,7 +31,8 @@ _MISSING_MODULE: Final = re.compile(r"No module named '([^']+)'")
 
 def given_up(error: Exception, task: list[Source], num_tries: int) -> DataError:
     """Return what to say of a task that was lost each time."""
-    what = "was killed for want of memory" if isinstance(error, OutOfMemoryError) else "died"
+    is_too_large = isinstance(error, OutOfMemoryError)
+    what = "was killed for want of memory" if is_too_large else "died or failed"
     where = f"{task[0].path}" + (f" (the first of {len(task)} files)" if task[1:] else "")
     return DataError(
         f"a process of the cluster {what}, {num_tries} times, last with {type(error).__name__}, at "
