@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from data_prep import train_text_model
+from data_prep.cache import default_cache_dir
 from data_prep.corpus import is_corpus
+from data_prep.engine import ENGINES
 from data_prep.errors import AccessError, DataError
 from data_prep.files import write_text_atomically
 from data_prep.grouping import MISSING_GROUP, parse_grouping
@@ -20,9 +22,12 @@ from data_prep.inspect_page import report_page
 from data_prep.inspect_report import report_json, report_text
 from data_prep.inspection import InspectOptions, inspect_recordings
 from data_prep.plain_text import without_controls
-from data_prep.prepare import PrepareOptions, prepare
+from data_prep.prepare import PrepareOptions, prepare, prepare_share
 from data_prep.prepare_options import OPTION_HELP
+from data_prep.prepare_remotely import prepare_at, prepare_share_at
 from data_prep.remote import is_remote
+from data_prep.remote_corpus import cached_copy, corpus_at, fetch_corpus, may_be_corpus
+from data_prep.shares import Share, parse_share
 from data_prep.verify import NUM_WINDOW_DRAWS, verify
 
 __all__ = ["main"]
@@ -55,8 +60,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _fetched(url: str) -> Path:
+    """Return the copy in the cache of a corpus at an address."""
+    return fetch_corpus(url, cached_copy(url, default_cache_dir())).path
+
+
+def _is_corpus(place: str) -> bool:
+    if is_remote(place):
+        return may_be_corpus(place) and corpus_at(place) is not None
+    return is_corpus(Path(place))
+
+
 def _inspect(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
-    corpora = [p for p in parsed.inputs if not is_remote(p) and is_corpus(Path(p))]
+    corpora = [place for place in parsed.inputs if _is_corpus(place)]
     if corpora and len(parsed.inputs) > 1:
         parser.error(f"{corpora[0]} is a prepared corpus; inspect it alone")
     try:
@@ -76,9 +92,11 @@ def _inspect(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int
         )
     except ValueError as error:
         parser.error(str(error))
-    found = (
-        inspect_corpus(Path(corpora[0])) if corpora else inspect_recordings(parsed.inputs, options)
-    )
+    if corpora:
+        place = corpora[0]
+        found = inspect_corpus(_fetched(place) if is_remote(place) else Path(place))
+    else:
+        found = inspect_recordings(parsed.inputs, options)
     if parsed.json:
         print(json.dumps(report_json(found), indent=2))
     else:
@@ -108,20 +126,39 @@ def _prepare(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int
             tokenizer_name_or_path=parsed.tokenizer_name_or_path,
             recogniser=parsed.recogniser,
             num_proc=parsed.num_proc,
+            engine=parsed.engine,
+            address=parsed.address,
             overwrite=parsed.overwrite,
             reader=parsed.reader,
         )
     except ValueError as error:
         parser.error(str(error))
-    prepare(parsed.inputs, parsed.output, options)
+    inputs, output, share = parsed.inputs, parsed.output, parsed.shard
+    if is_remote(output):
+        if share is None:
+            prepare_at(inputs, output, options)
+        else:
+            prepare_share_at(inputs, output, options, share)
+    elif share is None:
+        prepare(inputs, Path(output), options)
+    else:
+        prepare_share(inputs, Path(output), options, share)
     return 0
+
+
+def _share(text: str) -> Share:
+    try:
+        return parse_share(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _verify(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
     if parsed.window_draws < 0 or not 0 <= parsed.max_shared_windows <= 1:
         parser.error("--window_draws must not be negative, --max_shared_windows must be in [0, 1]")
+    corpus = parsed.corpus
     found = verify(
-        parsed.corpus,
+        _fetched(corpus) if is_remote(corpus) else Path(corpus),
         num_window_draws=parsed.window_draws,
         max_shared_windows=parsed.max_shared_windows,
         near_duplicates=parsed.near_duplicates,
@@ -192,9 +229,18 @@ def _add_prepare(commands: Any) -> None:
     command.set_defaults(run=_prepare)
     add = command.add_argument
     add("inputs", metavar="INPUT", nargs="+", help=_INPUT_HELP)
-    add("--output", required=True, type=Path, help="corpus folder to write")
+    add("--output", required=True, help="corpus folder to write, also at an address (s3://, ...)")
     _add_grouping(command)
     add("--drop_near_duplicates", action="store_true", help=OPTION_HELP["drop_near_duplicates"])
+    add("--engine", choices=ENGINES, default=PrepareOptions().engine, help=OPTION_HELP["engine"])
+    add("--address", help=OPTION_HELP["address"])
+    add(
+        "--shard",
+        metavar="NUMBER/SHARDS",
+        type=_share,
+        help="encode this share of the files only, 0/SHARDS being the first; the command without "
+        "it puts all shares together",
+    )
     add("--overwrite", action="store_true", help="replace another corpus in the output folder")
 
 
@@ -209,7 +255,7 @@ def _add_verify(commands: Any) -> None:
     )
     command.set_defaults(run=_verify)
     add = command.add_argument
-    add("corpus", metavar="DIR", type=Path, help="folder that prepare wrote")
+    add("corpus", metavar="DIR", help="what prepare wrote, a folder or an address")
     add("--near_duplicates", action="store_true", help="look for sessions that are nearly equal")
     add("--window_draws", type=int, default=NUM_WINDOW_DRAWS, help="windows drawn from each split")
     add(

@@ -28,18 +28,23 @@ class EarlierCorpus:
     """The files of a prepared corpus, by their stamps; satisfies `EncodedStore`."""
 
     def __init__(
-        self, corpus: PreparedCorpus | None, report: Callable[[str], None] = print
+        self,
+        corpus: PreparedCorpus | None,
+        report: Callable[[str], None] = print,
+        *,
+        is_checked: bool = True,
     ) -> None:
         """Index the ledger, after checking that shards and ledger are as they were written.
 
         Args:
             corpus: Of the same tokenizer and options; None for a store that holds nothing.
             report: Takes each message for the user.
+            is_checked: False where nothing is read from it, so that many need not hash it all.
         """
         self._places: dict[str, _Place] = {}
         if corpus is None:
             return
-        if not _is_sound(corpus):
+        if is_checked and not _is_sound(corpus):
             report(f"{corpus.path} is damaged, so nothing is taken from it")
             return
         self._ledger = corpus.path / LEDGER_FILE

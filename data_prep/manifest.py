@@ -21,6 +21,9 @@ __all__ = ["CORPUS_FILE", "LEDGER_FILE", "STAMPS_FILE", "Manifest", "Source", "l
 CORPUS_FILE: Final = "corpus.json"
 """A folder that holds a file of this name is a prepared corpus, not an input."""
 
+UNFINISHED_FILE: Final = "corpus.unfinished"
+"""Stands in a remote place in its stead while a corpus is copied there."""
+
 LEDGER_FILE: Final = "ledger.jsonl"
 STAMPS_FILE: Final = "stamps.txt"
 """A line for each of the ledger: by which a later preparation knows the file again."""
@@ -164,7 +167,8 @@ def _files_below(folder: Path, excluded: set[str], skipped: Counter[str]) -> Ite
 def _remote_files(url: str, skipped: Counter[str]) -> Iterator[RemoteFile]:
     """Yield the remote files to list, by the rules for files below a folder."""
     files = list_remote(url)
-    corpora = {f.relative.rpartition("/")[0] for f in files if f.relative.endswith(CORPUS_FILE)}
+    marks = (CORPUS_FILE, UNFINISHED_FILE)
+    corpora = {f.relative.rpartition("/")[0] for f in files if f.relative.endswith(marks)}
     for file in files:
         parts = file.relative.split("/")
         if file.is_named:

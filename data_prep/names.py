@@ -44,3 +44,8 @@ def without_suffixes(relative: str) -> str:
     while (shorter := _RECORDING_SUFFIX.sub("", stem)) not in ("", stem):
         stem = shorter
     return f"{folder}/{stem}" if folder else stem
+
+
+def safe_name(name: str) -> str:
+    """Return a name made of letters, digits, ".", "-" and "_" alone; "corpus" for none."""
+    return re.sub(r"[^\w.-]", "_", name) or "corpus"

@@ -6,6 +6,8 @@ Beside the output, while a preparation is under way::
         KEY/                     hash of tokenizer, its code, and the options
             NAME.arrow           sessions of some files, an Arrow IPC stream of SCHEMA
             NAME.jsonl           a line a session, after them one for their file; last, a seal
+            share-00000-of-00100/
+                NAME.arrow ...   the same, of a job that does a share of the files
 
 A part without its seal does not count. Nothing is synced: what a power cut damages is told by the
 hashes of the seal when the part is taken up again, and then done anew.
@@ -23,6 +25,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from data_prep.errors import DataError
@@ -31,7 +35,18 @@ from data_prep.ledger import SessionOutcome, session_outcome
 from data_prep.manifest import Source
 from data_prep.shards import SCHEMA, SessionRow, SessionTable, batch_of
 
-__all__ = ["EncodedFile", "EncodedStore", "PartFolder", "PartWriter", "source_key"]
+__all__ = [
+    "PART_SUFFIXES",
+    "EncodedFile",
+    "EncodedStore",
+    "PartFolder",
+    "PartWriter",
+    "put_part",
+    "source_key",
+]
+
+PART_SUFFIXES: Final = (".arrow", ".jsonl")
+"""Of the files of a part; the one with the seal is the last to get its name."""
 
 _SESSION: Final = b'{"session"'
 _FILE: Final = b'{"file"'
@@ -152,6 +167,27 @@ class PartWriter:
         self._lines.write(line)
 
 
+def put_part(
+    folder: Path, name: str, arrow: npt.NDArray[np.uint8], lines: npt.NDArray[np.uint8]
+) -> None:
+    """Write the files of a part that was sealed elsewhere.
+
+    Args:
+        folder: Of the `PartFolder`.
+        name: Of the part.
+        arrow: (n,) uint8, the bytes of one file.
+        lines: (m,) uint8, the bytes of the other.
+    """
+    for suffix, content in zip(PART_SUFFIXES, (arrow, lines), strict=True):
+        temporary = folder / f".{name}.{os.getpid()}{suffix}.tmp"
+        try:
+            with temporary.open("wb") as file:
+                file.write(content.data)
+            temporary.replace(folder / (name + suffix))
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
 class _Place(NamedTuple):
     """Where a file's sessions are: about 100 bytes a file, all that is held of it."""
 
@@ -164,28 +200,37 @@ class _Place(NamedTuple):
 class PartFolder:
     """The sealed parts of one key; satisfies `EncodedStore`."""
 
-    def __init__(self, folder: Path, key: str, report: Callable[[str], None] = print) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        key: str,
+        report: Callable[[str], None] = print,
+        *,
+        share: str | None = None,
+    ) -> None:
         """Take up what an earlier run left, and remove what is of no use any more.
 
         Args:
             folder: The work folder, `.corpus.parts`; made where it is not there.
             key: Changes with everything that decides ids, groups and splits.
             report: Takes each message for the user.
+            share: Look at the parts of this share alone, and leave all others alone.
         """
-        self.folder = folder / key
+        self.folder = folder / key if share is None else folder / key / share
         self._work_folder = folder
         self._parts: list[Path] = []
         self._places: dict[str, _Place] = {}
         self._keys: dict[str, list[str]] = {}
         self.folder.mkdir(parents=True, exist_ok=True)
-        for other in folder.iterdir():
+        for other in folder.iterdir() if share is None else ():
             if other != self.folder:  # of another tokenizer or other options
                 shutil.rmtree(other, ignore_errors=True)
-        for unfinished in self.folder.glob(".*.tmp"):
+        for unfinished in self.folder.rglob(".*.tmp"):
             unfinished.unlink(missing_ok=True)
         num_damaged = 0
-        for lines in sorted(self.folder.glob("*.jsonl")):
-            num_damaged += not self.add(lines.stem, is_verified=False)
+        for lines in sorted(self.folder.rglob("*.jsonl")):
+            name = lines.relative_to(self.folder).with_suffix("").as_posix()
+            num_damaged += not self.add(name, is_verified=False)
         if num_damaged:
             report(f"{num_damaged} parts of an interrupted run are damaged and are made again")
         self._open = lru_cache(maxsize=_MAX_OPEN_PARTS)(_part_table)
@@ -200,7 +245,7 @@ class PartFolder:
         """Take in a sealed part, and tell whether it is whole.
 
         Args:
-            name: Of the part.
+            name: Of the part, with its share where it is of one.
             is_verified: It was sealed by this run, so that its hash need not be looked at.
         """
         arrow, lines = self.folder / f"{name}.arrow", self.folder / f"{name}.jsonl"

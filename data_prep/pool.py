@@ -5,7 +5,6 @@ A process ends when the one that started it is gone, however that ended.
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import os
 import signal
@@ -16,19 +15,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
-from data_prep.encoding import EncoderFactory, EncodingOptions, SessionEncoder, encode_source
 from data_prep.errors import DataError
 from data_prep.manifest import Source
-from data_prep.parts import PartWriter, source_key
+from data_prep.tasks import tasks_of
 
-__all__ = ["DonePart", "Work", "encode_parts", "map_sources", "processes_for"]
+__all__ = ["LocalEngine", "Work", "do_one", "map_sources", "processes_for"]
 
-_TASK_BYTES: Final = 4 << 20
-_TASK_FILES: Final = 64
 _TASKS_A_PROCESS: Final = 4
 _BYTES_WORTH_A_PROCESS: Final = 64 << 20
 
@@ -47,97 +41,50 @@ def processes_for(num_proc: int | None, num_bytes: int) -> int:
     return max(1, min(cores or 1, num_bytes // _BYTES_WORTH_A_PROCESS))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DonePart:
-    """A part that was sealed."""
+@dataclass(frozen=True, slots=True)
+class LocalEngine:
+    """The processes of this machine; satisfies `Engine`."""
 
-    name: str
-    num_files: int
-    num_bytes: int
-    num_retries: int
-    """How often the transfer of its files was tried again."""
+    num_proc: int
+    """Number of processes; 1 starts none."""
 
+    @property
+    def shares_disk(self) -> bool:
+        """Whether its workers write files where this process reads them: they do."""
+        return True
 
-def encode_parts(
-    sources: Iterable[Source],
-    encoder: SessionEncoder,
-    factory: EncoderFactory,
-    options: EncodingOptions,
-    folder: Path,
-    num_proc: int,
-) -> Iterator[DonePart]:
-    """Encode files into sealed parts, and yield each when it is there, in no particular order.
+    def task_scale(self, num_bytes: int) -> int:
+        """Return how much larger than usual the tasks are to be: not at all."""
+        return 1
 
-    Args:
-        sources: The files.
-        encoder: Used where one process does it all.
-        factory: Makes the encoder of each further process.
-        options: Grouping, fractions and limits.
-        folder: Where the parts go.
-        num_proc: Number of processes; 1 starts none.
-
-    Raises:
-        DataError: A process died, or the disk is full.
-    """
-    tasks = _tasks(sources)
-    if num_proc == 1:
-        for task in tasks:
-            yield _encode_part(task, encoder, options, folder)
-        return
-    make_work = partial(_part_work, factory, options, folder)
-    with _pool(num_proc, make_work) as pool:
-        under_way: dict[Future[DonePart], list[Source]] = {}
-        while True:
-            # A bounded number of tasks is on its way, so memory does not grow with the corpus.
-            while len(under_way) < _TASKS_A_PROCESS * num_proc and (next_task := next(tasks, None)):
-                under_way[pool.submit(_do_part, next_task)] = next_task
-            if not under_way:
-                return
-            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-            for future in done:
-                # The first task under way names the place: when one process dies, all are ended.
-                part = _result(future, next(iter(under_way.values())))
-                del under_way[future]
-                yield part
-
-
-def _part_work(
-    factory: EncoderFactory, options: EncodingOptions, folder: Path
-) -> Callable[[list[Source]], DonePart]:
-    return partial(_encode_part, encoder=factory(), options=options, folder=folder)
-
-
-def _encode_part(
-    task: list[Source], encoder: SessionEncoder, options: EncodingOptions, folder: Path
-) -> DonePart:
-    keys = [source_key(source) for source in task]
-    name = hashlib.blake2b("".join(keys).encode(), digest_size=16).hexdigest()
-    num_retries = 0
-    try:
-        part = PartWriter(folder, name)
-        is_sealed = False
-        try:
-            for source, key in zip(task, keys, strict=True):
-                work = partial(encode_source, encoder=encoder, options=options, accept=part.add)
-                encoded = _do_one(source, work)
-                num_retries += encoded.num_retries
-                part.end_file(key, encoded.sha256, encoded.reasons)
-            part.seal()
-            is_sealed = True
-        finally:
-            if not is_sealed:
-                part.abort()
-    except OSError as error:
-        raise DataError(
-            f"{folder} cannot be written ({error.strerror or error}); free some space and run the "
-            "same command again, it goes on from here"
-        ) from error
-    return DonePart(
-        name=name,
-        num_files=len(task),
-        num_bytes=sum(source.num_bytes for source in task),
-        num_retries=num_retries,
-    )
+    def map_tasks(
+        self,
+        tasks: Iterable[list[Source]],
+        here: Callable[[list[Source]], T],
+        make_work: Callable[[], Callable[[list[Source]], T]],
+    ) -> Iterator[T]:
+        """Yield what some work makes of each task; see `Engine`."""
+        if self.num_proc == 1:
+            yield from map(here, tasks)
+            return
+        waiting = iter(tasks)
+        with _pool(self.num_proc, make_work) as pool:
+            under_way: dict[Future[T], list[Source]] = {}
+            while True:
+                # A bounded number of tasks is on its way: memory does not grow with the corpus.
+                while len(under_way) < _TASKS_A_PROCESS * self.num_proc and (
+                    task := next(waiting, None)
+                ):
+                    under_way[pool.submit(_do_task, task)] = task
+                if not under_way:
+                    return
+                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in done:
+                    # The first task under way names the place: when one process dies, all are
+                    # ended.
+                    result = _result(future, next(iter(under_way.values())))
+                    del under_way[future]
+                    yield result
 
 
 def map_sources(
@@ -156,15 +103,15 @@ def map_sources(
     """
     if num_proc == 1:
         for source in sources:
-            yield _do_one(source, here)
+            yield do_one(source, here)
         return
-    tasks = _tasks(sources)
+    tasks = tasks_of(sources)
     pending: deque[tuple[list[Source], Future[list[T]]]] = deque()
     with _pool(num_proc, make_work) as pool:
         while True:
             # A bounded number of tasks is on its way, so memory does not grow with the corpus.
             while len(pending) < _TASKS_A_PROCESS * num_proc and (task := next(tasks, None)):
-                pending.append((task, pool.submit(_do_task, task)))
+                pending.append((task, pool.submit(_do_files, task)))
             if not pending:
                 return
             task, future = pending.popleft()
@@ -196,20 +143,6 @@ def _result(future: Future[T], task: list[Source]) -> T:
         ) from None
 
 
-def _tasks(sources: Iterable[Source]) -> Iterator[list[Source]]:
-    """Group consecutive files, so that many small ones do not each cost a message."""
-    task: list[Source] = []
-    num_bytes = 0
-    for source in sources:
-        task.append(source)
-        num_bytes += source.num_bytes
-        if num_bytes >= _TASK_BYTES or len(task) >= _TASK_FILES:
-            yield task
-            task, num_bytes = [], 0
-    if task:
-        yield task
-
-
 def _start_worker(make_work: Callable[[], Callable[..., Any]]) -> None:
     global _work
     # An interrupt from the keyboard reaches every process; the first one tidies up for all.
@@ -229,20 +162,20 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _do_part(task: list[Source]) -> DonePart:
+def _do_task(task: list[Source]) -> Any:
     if _work is None:
-        raise RuntimeError("the worker was not started by encode_parts")
-    part: DonePart = _work(task)
-    return part
+        raise RuntimeError("the worker was not started by map_tasks")
+    return _work(task)
 
 
-def _do_task(task: list[Source]) -> list[Any]:
+def _do_files(task: list[Source]) -> list[Any]:
     if _work is None:
         raise RuntimeError("the worker was not started by map_sources")
-    return [_do_one(source, _work) for source in task]
+    return [do_one(source, _work) for source in task]
 
 
-def _do_one(source: Source, work: Work[T]) -> T:
+def do_one(source: Source, work: Work[T]) -> T:
+    """Return what some work makes of a file; whatever it raises says on which file."""
     try:
         return work(source)
     except Exception as error:

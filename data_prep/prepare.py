@@ -9,29 +9,18 @@ follow from the inputs, the tokenizer and the options alone.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import re
 import shutil
-import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from data_prep.corpus import (
-    FORMAT_VERSION,
-    Identity,
-    PreparedCorpus,
-    is_corpus,
-    open_corpus,
-    write_corpus,
-)
-from data_prep.dropping import count_windows, drop_near_duplicates
-from data_prep.earlier import EarlierCorpus
+from data_prep.cache import default_cache_dir
+from data_prep.corpus import PreparedCorpus, is_corpus, open_corpus
 from data_prep.encoding import (
     EncoderFactory,
     SessionEncoder,
@@ -40,20 +29,24 @@ from data_prep.encoding import (
     tokenizer_code_hash,
     tokenizer_hashes,
 )
+from data_prep.engine import check_engine
 from data_prep.errors import DataError
-from data_prep.files import finish_replacing, put_in_place, sha256_of
-from data_prep.ledger import Ledger
-from data_prep.manifest import LEDGER_FILE, STAMPS_FILE, Manifest, list_sources
-from data_prep.merging import Merge
-from data_prep.parts import PartFolder, source_key
-from data_prep.pool import encode_parts, processes_for
+from data_prep.files import finish_replacing
+from data_prep.manifest import LEDGER_FILE, Manifest, list_sources
+from data_prep.names import safe_name
+from data_prep.preparation import Preparation, digest_of, partial_of
 from data_prep.prepare_options import PrepareOptions
-from data_prep.progress import Progress
 from data_prep.readers import reader_of
 from data_prep.remote import is_remote, shown
-from data_prep.reuse import hash_of_inputs, newest_corpus, reusable_corpus
-from data_prep.splits import check_not_empty
-from data_prep.summary import summary_of
+from data_prep.remote_corpus import (
+    cached_copy,
+    corpus_at,
+    fetch_corpus,
+    held_copy,
+    may_be_corpus,
+)
+from data_prep.reuse import newest_corpus, reusable_corpus
+from data_prep.shares import Share
 
 __all__ = [
     "LEDGER_FILE",
@@ -63,9 +56,8 @@ __all__ = [
     "find_prepared",
     "open_or_prepare",
     "prepare",
+    "prepare_share",
 ]
-
-_UNSAFE: Final = re.compile(r"[^\w.-]")
 
 
 def prepare(
@@ -95,10 +87,98 @@ def prepare(
     Raises:
         DataError: Nothing to prepare, an empty split, or an output that is something else.
     """
+    settled = _settle(inputs, output, options, encoder_factory, report, work_name)
+    # Several processes may want the same corpus at once: one prepares it, the others open it.
+    with settled.lock:
+        existing = settled.existing()
+        if existing is not None:
+            shutil.rmtree(settled.parts_dir, ignore_errors=True)
+            report(f"{existing.path} already holds these recordings; it is used as it is")
+            return existing
+        settled.note_skipped()
+        return settled.job.run(settled.encoder, settled.factory, earlier or settled.output)
+
+
+def prepare_share(
+    inputs: Sequence[Path | str],
+    output: Path,
+    options: PrepareOptions,
+    share: Share,
+    *,
+    encoder_factory: EncoderFactory | None = None,
+    report: Callable[[str], None] = print,
+) -> None:
+    """Encode a share of the recordings, beside the output; `prepare` puts all shares together.
+
+    Jobs with different shares may run at once, on any machines that share the output's folder.
+
+    Args:
+        inputs: See `prepare`; the same for all shares.
+        output: See `prepare`.
+        options: See `PrepareOptions`.
+        share: Which of the files.
+        encoder_factory: As in `prepare`.
+        report: Takes each message for the user.
+
+    Raises:
+        DataError: Nothing to prepare, an output that is something else, or this share is being
+            encoded by another job.
+    """
+    settled = _settle(inputs, output, options, encoder_factory, report, None)
+    lock = settled.job.lock_of(share)
+    with ExitStack() as held:
+        with settled.lock:  # shortly: nothing is being put together now
+            if settled.existing() is not None:
+                report(f"{settled.output} already holds these recordings; nothing is left to do")
+                return
+            try:
+                held.enter_context(lock.acquire(blocking=False))
+            except Timeout:
+                raise DataError(f"share {share} of {output} is at work in another job") from None
+        settled.note_skipped()
+        settled.job.run_share(share, settled.encoder, settled.factory, settled.output)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settled:
+    """What is known before any recording is read."""
+
+    manifest: Manifest
+    output: Path
+    options: PrepareOptions
+    factory: EncoderFactory
+    encoder: SessionEncoder
+    tokenizer: dict[str, str]
+    report: Callable[[str], None]
+    lock: FileLock
+    parts_dir: Path
+    job: Preparation
+
+    def existing(self) -> PreparedCorpus | None:
+        """Return the corpus that is there already, if it is the one asked for."""
+        finish_replacing(partial_of(self.output), self.output, is_complete=is_corpus)
+        return reusable_corpus(self.output, self.manifest, self.tokenizer, self.options)
+
+    def note_skipped(self) -> None:
+        """Say what of the inputs is not looked at."""
+        if self.manifest.skipped:
+            skipped = ", ".join(f"{n} {what}" for what, n in self.manifest.skipped.items())
+            self.report(f"not looked at: {skipped}")
+
+
+def _settle(
+    inputs: Sequence[Path | str],
+    output: Path,
+    options: PrepareOptions,
+    encoder_factory: EncoderFactory | None,
+    report: Callable[[str], None],
+    work_name: str | None,
+) -> _Settled:
     output = output.absolute()
+    check_engine(options.engine)
     if options.reader is not None:
         reader_of(options.reader)  # a wrong name is an error before any work
-    manifest = list_sources(inputs, exclude=[output, _partial_of(output)])
+    manifest = list_sources(inputs, exclude=[output, partial_of(output)])
     factory = encoder_factory or partial(
         load_tokenizer, options.tokenizer_name_or_path, options.recogniser
     )
@@ -107,20 +187,19 @@ def prepare(
     tokenizer |= recogniser_hash(options.recogniser)
     output.parent.mkdir(parents=True, exist_ok=True)
     work_name = work_name or output.name
-    # Several processes may want the same corpus at once: one prepares it, the others open it.
-    with FileLock(output.parent / f".{work_name}.lock"):
-        parts_dir = output.with_name(f".{work_name}.parts")
-        finish_replacing(_partial_of(output), output, is_complete=is_corpus)
-        existing = reusable_corpus(output, manifest, tokenizer, options)
-        if existing is not None:
-            shutil.rmtree(parts_dir, ignore_errors=True)
-            report(f"{output} already holds these recordings; it is used as it is")
-            return existing
-        if manifest.skipped:
-            skipped = ", ".join(f"{number} {what}" for what, number in manifest.skipped.items())
-            report(f"not looked at: {skipped}")
-        job = _Preparation(manifest, output, options, tokenizer, report)
-        return job.run(encoder, factory, parts_dir, earlier or output)
+    parts_dir = output.with_name(f".{work_name}.parts")
+    return _Settled(
+        manifest=manifest,
+        output=output,
+        options=options,
+        factory=factory,
+        encoder=encoder,
+        tokenizer=tokenizer,
+        report=report,
+        lock=FileLock(output.parent / f".{work_name}.lock"),
+        parts_dir=parts_dir,
+        job=Preparation(manifest, output, options, tokenizer, report, parts_dir),
+    )
 
 
 def open_or_prepare(
@@ -136,7 +215,8 @@ def open_or_prepare(
     Within the cache, files are taken to be the same where names, sizes and times of change are.
 
     Args:
-        data_dir: A prepared corpus, or recordings: a folder, one file, or an address.
+        data_dir: A prepared corpus, or recordings: a folder, one file, or an address. A corpus at
+            an address is copied into the cache once.
         cache_dir: Where prepared corpora are kept; `default_cache_dir()` where not given.
         options: See `PrepareOptions`; without effect on a prepared corpus.
         encoder_factory: As in `prepare`.
@@ -145,6 +225,9 @@ def open_or_prepare(
     data_dir = data_dir if is_remote(data_dir) else Path(data_dir)
     if isinstance(data_dir, Path) and is_corpus(data_dir):
         return open_corpus(data_dir)
+    if isinstance(data_dir, str) and may_be_corpus(data_dir) and corpus_at(data_dir) is not None:
+        copy = cached_copy(data_dir, cache_dir or default_cache_dir())
+        return fetch_corpus(data_dir, copy, report=report)
     output, stem = _cache_place(data_dir, cache_dir, options)
     if not is_corpus(output):
         report(f"preparing {shown(str(data_dir))} once, into {output}")
@@ -166,6 +249,14 @@ def find_prepared(
     data_dir = data_dir if is_remote(data_dir) else Path(data_dir)
     if isinstance(data_dir, Path) and is_corpus(data_dir):
         return open_corpus(data_dir)
+    if isinstance(data_dir, str) and may_be_corpus(data_dir) and (there := corpus_at(data_dir)):
+        copy = cached_copy(data_dir, cache_dir or default_cache_dir())
+        if (held := held_copy(copy, there)) is None:
+            raise DataError(
+                f"{shown(data_dir)} is a prepared corpus, of which there is no copy in the cache "
+                "yet; the run itself will make one"
+            )
+        return held
     output, _ = _cache_place(data_dir, cache_dir, options)
     return open_corpus(output) if is_corpus(output) else None
 
@@ -184,171 +275,6 @@ def _cache_place(
     ]
     place = PurePosixPath(shown(data_dir)) if isinstance(data_dir, str) else data_dir.absolute()
     # Of one folder in different states, names begin alike: one state's sessions serve the next.
-    stem = f"{_UNSAFE.sub('_', place.name) or 'corpus'}-{_digest_of(key)}"
+    stem = f"{safe_name(place.name)}-{digest_of(key)}"
     corpora = (cache_dir or default_cache_dir()) / "corpora"
     return corpora / f"{stem}-{manifest.quick_hash()[:8]}", stem
-
-
-def default_cache_dir() -> Path:
-    """Return $RRWEB_BERT_CACHE, or ~/.cache/rrweb-bert."""
-    named = os.environ.get("RRWEB_BERT_CACHE")
-    return Path(named).expanduser() if named else Path.home() / ".cache" / "rrweb-bert"
-
-
-class _Preparation:
-    """One run over all files."""
-
-    def __init__(
-        self,
-        manifest: Manifest,
-        output: Path,
-        options: PrepareOptions,
-        tokenizer: dict[str, str],
-        report: Callable[[str], None],
-    ) -> None:
-        self._manifest, self._output, self._options = manifest, output, options
-        self._tokenizer, self._report = tokenizer, report
-        self._partial = _partial_of(output)
-
-    def run(
-        self, encoder: SessionEncoder, factory: EncoderFactory, parts_dir: Path, earlier_dir: Path
-    ) -> PreparedCorpus:
-        """Encode what no store holds, write the corpus beside its place, and put it there."""
-        began = time.monotonic()
-        shutil.rmtree(self._partial, ignore_errors=True)
-        key = [FORMAT_VERSION, self._tokenizer, self._options.deciding()]
-        parts = PartFolder(parts_dir, _digest_of(key), self._report)
-        num_found = len(parts)
-        earlier = EarlierCorpus(self._earlier(earlier_dir), self._report)
-        num_bytes = self._encode_missing(encoder, factory, parts, earlier)
-        self._partial.mkdir()
-        options, sources = self._options, self._manifest.sources
-        try:
-            with Merge(
-                self._partial, len(sources), max_shard_bytes=options.max_shard_bytes
-            ) as merge:
-                merge.add_all(sources, [parts, earlier])
-                corpus, ledger = self._finish(merge)
-        except DataError:
-            # The recordings are at fault, and other ones or other options are what comes next.
-            if num_found == 0:
-                parts.remove()
-            raise
-        finally:
-            shutil.rmtree(self._partial, ignore_errors=True)
-        parts.remove()
-        self._report(summary_of(corpus, ledger, num_bytes, time.monotonic() - began))
-        return corpus
-
-    def _earlier(self, folder: Path) -> PreparedCorpus | None:
-        """Return the corpus in a folder where its sessions are as this run would make them."""
-        if not is_corpus(folder):
-            return None
-        try:
-            corpus = open_corpus(folder)
-        except DataError:
-            return None
-        wanted = Identity(
-            inputs=corpus.identity.inputs,
-            tokenizer=self._tokenizer,
-            options=self._options.deciding(),
-        )
-        return None if wanted.differences(corpus.identity) else corpus
-
-    def _encode_missing(
-        self,
-        encoder: SessionEncoder,
-        factory: EncoderFactory,
-        parts: PartFolder,
-        earlier: EarlierCorpus,
-    ) -> int:
-        """Encode the files that no store holds, and return the number of their bytes."""
-        options, sources = self._options, self._manifest.sources
-        missing = [
-            source
-            for source, key in zip(sources, map(source_key, sources), strict=True)
-            if key not in parts and key not in earlier
-        ]
-        num_bytes = sum(source.num_bytes for source in missing)
-        if len(missing) < len(sources):
-            self._report(
-                f"{len(sources) - len(missing):,} of {len(sources):,} files are encoded already; "
-                f"{len(missing):,} are left"
-            )
-        num_proc = processes_for(options.num_proc, num_bytes)
-        progress = Progress(len(missing), num_bytes, is_shown=options.show_progress)
-        num_retries = 0
-        try:
-            for part in encode_parts(
-                missing, encoder, factory, options.encoding(), parts.folder, num_proc
-            ):
-                parts.add(part.name)
-                num_retries += part.num_retries
-                progress.advance(part.num_bytes, part.num_files)
-        finally:
-            progress.close()
-        if num_retries:
-            self._report(f"{num_retries:,} transfers broke and were tried again")
-        return num_bytes
-
-    def _finish(self, merge: Merge) -> tuple[PreparedCorpus, Ledger]:
-        options = self._options
-        splits, ledger, num_windows = merge.finish(), merge.ledger, merge.num_windows
-        if options.drop_near_duplicates:
-            splits, ledger = drop_near_duplicates(
-                self._partial, splits, ledger, max_shard_bytes=options.max_shard_bytes
-            )
-            num_windows = count_windows(self._partial)
-        num_sessions = {split: summary.num_sessions for split, summary in splits.items()}
-        if not any(num_sessions.values()):
-            raise DataError(_nothing_accepted(ledger))
-        check_not_empty(
-            num_sessions,
-            len(merge.groups),
-            group_by=options.group_by,
-            test_fraction=options.test_fraction,
-            validation_fraction=options.validation_fraction,
-        )
-        identity = Identity(
-            inputs=hash_of_inputs(self._manifest, merge.file_hashes),
-            tokenizer=self._tokenizer,
-            options=options.deciding(),
-        )
-        corpus = PreparedCorpus(
-            path=self._output,
-            fingerprint=identity.fingerprint(),
-            identity=identity,
-            quick_inputs=self._manifest.quick_hash(),
-            splits=splits,
-            num_windows=dict(num_windows),
-            num_listed=ledger.num_listed,
-            num_accepted=ledger.num_accepted,
-            num_rejected=ledger.num_rejected,
-            counts=dict(ledger.counts),
-            num_rejected_events=ledger.num_rejected_events,
-            ledger_sha256=sha256_of(ledger.path),
-            stamps_sha256=sha256_of(self._partial / STAMPS_FILE),
-        )
-        write_corpus(corpus, self._partial)
-        put_in_place(self._partial, self._output)
-        return corpus, ledger
-
-
-def _digest_of(key: list[Any]) -> str:
-    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _partial_of(output: Path) -> Path:
-    return output.with_name(f".{output.name}.partial")
-
-
-def _nothing_accepted(ledger: Ledger) -> str:
-    reasons = "; ".join(
-        f"{number} x {reason} (first: {ledger.examples[reason]})"
-        for reason, number in ledger.reasons.most_common(5)
-    )
-    return (
-        f"none of {ledger.num_listed} files is a recording that can be used: {reasons}. "
-        "Recordings are JSON: a list of rrweb events, an object with an 'events' list, one "
-        "event a line, or one of the forms in docs/containers.md"
-    )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from data_prep.encoding import EncodingOptions
+from data_prep.engine import ENGINES
 from data_prep.grouping import GROUP_BY_HELP, Grouping, MissingGroup, cached_grouping
 from data_prep.limits import DEFAULT_LIMITS, Limits
 
@@ -26,6 +27,9 @@ OPTION_HELP: Final = {
     "reader": "read every file with this reader (a built-in one, a plug-in, or module:function); "
     "told by content where not given",
     "num_proc": "processes (by default as many as pay)",
+    "engine": "what works through the files: the processes of this machine, or a Ray cluster",
+    "address": "of the Ray cluster, for instance auto; with --engine ray (by default the cluster "
+    "that runs on this machine, or a new one)",
 }
 """What each option does, for every command line that takes it."""
 
@@ -68,6 +72,12 @@ class PrepareOptions:
     num_proc: int | None = None
     """Processes; where not given, as many as there are cores and work for them."""
 
+    engine: str = "local"
+    """What works through the files, one of ENGINES; the bytes are the same."""
+
+    address: str | None = None
+    """Of the Ray cluster; where not given, of the one of this machine, or of a new one."""
+
     overwrite: bool = False
     """Replace a corpus of another fingerprint; what of it still holds is not encoded again."""
 
@@ -90,6 +100,10 @@ class PrepareOptions:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
         if self.num_proc is not None and self.num_proc < 1:
             raise ValueError(f"num_proc must be positive, got {self.num_proc}")
+        if self.engine not in ENGINES:
+            raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
+        if self.address is not None and self.engine != "ray":
+            raise ValueError("address is of a Ray cluster, and has no effect without engine ray")
 
     def grouping(self) -> Grouping:
         """Return the rule that `group_by` names; reads the manifest, where there is one.

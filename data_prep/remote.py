@@ -26,7 +26,16 @@ from data_prep.errors import AccessError, DataError
 from data_prep.limits import Limits
 from data_prep.readers.session import UnreadableError
 
-__all__ = ["NUM_TRIES", "RemoteFile", "downloaded", "is_remote", "list_remote", "shown"]
+__all__ = [
+    "NUM_TRIES",
+    "RemoteFile",
+    "Retries",
+    "downloaded",
+    "is_remote",
+    "list_remote",
+    "open_filesystem",
+    "shown",
+]
 
 NUM_TRIES: Final = 6
 """How often something is tried in all; waits double from half a second: 16 seconds together."""
@@ -97,10 +106,16 @@ class RemoteFile:
     """It was named itself, not found below a prefix."""
 
 
-class _Retries:
+class Retries:
     """Tries again what failed for a passing reason, and counts."""
 
     def __init__(self, url: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Begin to count.
+
+        Args:
+            url: What is tried, for messages.
+            sleep: Waits between tries.
+        """
         self.num_retries = 0
         self._url, self._sleep = url, sleep
 
@@ -143,8 +158,8 @@ def list_remote(url: str) -> list[RemoteFile]:
         AccessError: A library or credentials are missing; says which and what to do.
         DataError: There is nothing, or the place cannot be reached.
     """
-    retries = _Retries(url)
-    filesystem, path = _open_filesystem(url)
+    retries = Retries(url)
+    filesystem, path = open_filesystem(url)
     try:
         found = retries.call(lambda: _find(filesystem, path))
     except FileNotFoundError:
@@ -192,8 +207,8 @@ def downloaded(
     """
     if num_bytes > limits.max_container_bytes:
         raise UnreadableError(f"larger than {limits.max_container_bytes:,} bytes")
-    retries = _Retries(url, sleep)
-    filesystem, path = _open_filesystem(url)
+    retries = Retries(url, sleep)
+    filesystem, path = open_filesystem(url)
     with tempfile.NamedTemporaryFile(prefix="rrweb-bert-") as copy:
         try:
             retries.call(lambda: _copy(filesystem, path, copy, num_bytes, limits))
@@ -231,7 +246,12 @@ def _copy(filesystem: Any, path: str, copy: IO[bytes], num_bytes: int, limits: L
         raise ConnectionError(f"{place} of {num_bytes} bytes arrived")
 
 
-def _open_filesystem(url: str) -> tuple[Any, str]:
+def open_filesystem(url: str) -> tuple[Any, str]:
+    """Return the fsspec filesystem of an address, and the path on it.
+
+    Raises:
+        AccessError: A library or credentials are missing; says which and what to do.
+    """
     scheme = _scheme_of(url)
     try:
         filesystem, path = fsspec.core.url_to_fs(url)
@@ -261,7 +281,7 @@ def _find(filesystem: Any, path: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _addresses_in(filesystem: Any, path: str, url: str, retries: _Retries) -> list[str]:
+def _addresses_in(filesystem: Any, path: str, url: str, retries: Retries) -> list[str]:
     """Return the addresses in a list file, relative ones below its own; none if it is no list."""
     text = retries.call(lambda: filesystem.cat_file(path, end=_MAX_LIST_BYTES))
     lines = [line.strip() for line in text.decode(errors="replace").splitlines()]

@@ -20,8 +20,9 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 from data_prep.corpus import PreparedCorpus
 from data_prep.encoding import load_tokenizer, tokenizer_code_hash
 from data_prep.manifest import LEDGER_FILE, Manifest
+from data_prep.part_encoding import encode_parts
 from data_prep.parts import EncodedFile, PartFolder, source_key
-from data_prep.pool import encode_parts, processes_for
+from data_prep.pool import LocalEngine, processes_for
 from data_prep.prepare_options import PrepareOptions
 from data_prep.session_row import SPLITS, SessionRow
 from data_prep.shards import SplitTable
@@ -152,7 +153,7 @@ class RecordingPieces:
             self._factory,
             self._encoding,
             self._tokenised.folder,
-            self._processes(sum(source.num_bytes for source in missing)),
+            LocalEngine(self._processes(sum(source.num_bytes for source in missing))),
         ):
             self._tokenised.add(part.name)
             yield from self._left_of(part.name, is_done)

@@ -52,3 +52,32 @@ class SlowEncoder(FakeEncoder):
 
         time.sleep(0.02)
         return super().encode_events(session)
+
+
+class FailingOnce(FakeEncoder):
+    """Breaks on one session of 60."""
+
+    def encode_events(self, session):
+        if session[0].timestamp == 31_000:
+            raise KeyError("one file of ours")
+        return super().encode_events(session)
+
+
+class SlowBulkyEncoder(SlowEncoder):
+    """Makes results that stay on their node until they are fetched."""
+
+    def encode_events(self, session):
+        encoded = super().encode_events(session)
+        encoded.ids = np.resize(encoded.ids, 40_000)
+        return encoded
+
+
+class ForeignEncoder(FakeEncoder):
+    """Of other files in each process."""
+
+    def save_vocabulary(self, save_directory):
+        import os
+
+        (name,) = super().save_vocabulary(save_directory)
+        Path(name).write_text(str(os.getpid()))
+        return (name,)

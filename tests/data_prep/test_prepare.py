@@ -19,7 +19,8 @@ from data_prep.encoding import load_tokenizer
 from data_prep.errors import DataError
 from data_prep.ledger import Ledger
 from data_prep.manifest import list_sources
-from data_prep.pool import encode_parts, processes_for
+from data_prep.part_encoding import encode_parts
+from data_prep.pool import LocalEngine, processes_for
 from data_prep.prepare import PrepareOptions, default_cache_dir, open_or_prepare, prepare
 from data_prep.progress import Progress
 from data_prep.shards import SPLITS, SplitTable
@@ -214,7 +215,7 @@ def test_a_pattern_that_matches_no_path_says_so(tmp_path, run):
 def test_bytes_do_not_depend_on_the_number_of_processes(tmp_path, run, monkeypatch):
     raw = fill(tmp_path / "raw", 30)
     (raw / "bad.json").write_text("bad")
-    monkeypatch.setattr("data_prep.pool._TASK_FILES", 4)
+    monkeypatch.setattr("data_prep.tasks._TASK_FILES", 4)
     one = run(output=tmp_path / "one")
     two = run(output=tmp_path / "two", num_proc=2)
     assert one.fingerprint == two.fingerprint
@@ -277,7 +278,7 @@ class Counting:
 
 @pytest.fixture
 def counting(fake_encoder, monkeypatch):
-    monkeypatch.setattr("data_prep.pool._TASK_FILES", 4)
+    monkeypatch.setattr("data_prep.tasks._TASK_FILES", 4)
     return lambda *args: Counting(fake_encoder.FakeEncoder(), *args)
 
 
@@ -534,7 +535,10 @@ def test_few_bytes_start_no_processes():
 
 def test_no_files_give_nothing(fake_encoder, tmp_path):
     encoder = fake_encoder.FakeEncoder()
-    assert list(encode_parts([], encoder, fake_encoder.FakeEncoder, None, tmp_path, 1)) == []
+    assert (
+        list(encode_parts([], encoder, fake_encoder.FakeEncoder, None, tmp_path, LocalEngine(1)))
+        == []
+    )
 
 
 def test_events_that_are_none_are_counted(tmp_path, run):
@@ -618,7 +622,7 @@ def test_files_of_several_sessions_are_prepared_alike_by_any_number_of_processes
         archive.writestr("day/bad.json", "[")
     windows = {"v": json.loads(recording(50)), "w": json.loads(recording(51))}
     (raw / "windows.json").write_text(json.dumps({"snapshot_data_by_window_id": windows}))
-    monkeypatch.setattr("data_prep.pool._TASK_FILES", 4)
+    monkeypatch.setattr("data_prep.tasks._TASK_FILES", 4)
     said = []
     one = run(output=tmp_path / "one", said=said)
     two = run(output=tmp_path / "two", num_proc=2)
@@ -652,7 +656,7 @@ def test_memory_does_not_grow_with_the_sessions_of_a_file(tmp_path, options):
             return self.tokenizer.encode_events(session)
 
     sources = list_sources([tmp_path]).sources
-    list(encode_parts(sources, Watching(), Watching, options.encoding(), tmp_path, 1))
+    list(encode_parts(sources, Watching(), Watching, options.encoding(), tmp_path, LocalEngine(1)))
     assert len(num_objects) == 60
     # A session leaves about 150 objects in cycles, which must not pile up until the file's end.
     assert num_objects[-1] - num_objects[10] < 2_000

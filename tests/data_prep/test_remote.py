@@ -23,6 +23,7 @@ from data_prep.errors import AccessError, DataError
 from data_prep.limits import DEFAULT_LIMITS, Limits
 from data_prep.manifest import list_sources
 from data_prep.prepare import PrepareOptions, open_or_prepare, prepare
+from data_prep.prepare_remotely import prepare_at
 from data_prep.readers import Rejected, Session, UnreadableError
 from data_prep.sessions import open_sessions
 
@@ -128,6 +129,41 @@ def test_another_content_gives_another_quick_hash(bucket):
     old = bucket.cat_file("recordings/day/site0/000.json.gz")
     bucket.pipe_file("recordings/day/site0/000.json.gz", old[:-1] + b"!")
     assert list_sources(["s3://recordings/day"]).quick_hash() != before
+
+
+def test_a_bucket_takes_the_corpus_and_gives_it_back(bucket, tmp_path, options, fake_encoder):
+    keywords = {"encoder_factory": fake_encoder.FakeEncoder, "report": lambda _: None}
+    inputs = ["s3://recordings/day"]
+    local = prepare(inputs, tmp_path / "local", options, **keywords)
+    url = "s3://recordings/day/corpus"
+    prepare_at(inputs, url, options, cache_dir=tmp_path / "cache", **keywords)
+    found = {
+        path.removeprefix("recordings/day/corpus/"): bucket.cat_file(path)
+        for path in bucket.find("recordings/day/corpus")
+    }
+    assert found == {
+        path.relative_to(local.path).as_posix(): path.read_bytes()
+        for path in local.path.rglob("*")
+        if path.is_file()
+    }
+    # It lies among the recordings, and is none of them.
+    assert len(list_sources(inputs).sources) == 30
+    copy = open_or_prepare(url, cache_dir=tmp_path / "other", options=options)
+    assert (copy.path / "ledger.jsonl").read_bytes() == found["ledger.jsonl"]
+
+
+def test_a_bucket_that_is_not_there_is_not_made(bucket, tmp_path, options, fake_encoder):
+    url = "s3://other-bucket/corpus"
+    with pytest.raises(DataError, match="does the bucket exist"):
+        prepare_at(
+            ["s3://recordings/day"],
+            url,
+            options,
+            cache_dir=tmp_path / "cache",
+            encoder_factory=fake_encoder.FakeEncoder,
+            report=lambda _: None,
+        )
+    assert not bucket.exists("other-bucket")
 
 
 def test_patterns_and_single_objects_are_inputs(bucket):

@@ -19,11 +19,11 @@ SCRIPT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {here!r})
-import data_prep.pool
+import data_prep.tasks
 from data_prep.prepare import PrepareOptions, prepare
 from fake_encoder import SlowEncoder
 
-data_prep.pool._TASK_FILES = 4
+data_prep.tasks._TASK_FILES = 4
 
 if __name__ == "__main__":
     options = PrepareOptions(

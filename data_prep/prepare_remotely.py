@@ -1,0 +1,90 @@
+"""Recordings -> a corpus at an address: prepared in the cache, then copied there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from data_prep.cache import default_cache_dir
+from data_prep.corpus import PreparedCorpus
+from data_prep.encoding import EncoderFactory
+from data_prep.prepare import prepare, prepare_share
+from data_prep.prepare_options import PrepareOptions
+from data_prep.remote import shown
+from data_prep.remote_corpus import (
+    cached_copy,
+    check_place,
+    corpus_at,
+    fetch_corpus,
+    publish_corpus,
+)
+from data_prep.shares import Share
+
+__all__ = ["prepare_at", "prepare_share_at"]
+
+
+def prepare_at(
+    inputs: Sequence[Path | str],
+    url: str,
+    options: PrepareOptions,
+    *,
+    cache_dir: Path | None = None,
+    encoder_factory: EncoderFactory | None = None,
+    report: Callable[[str], None] = print,
+) -> PreparedCorpus:
+    """Prepare recordings into a corpus at an address; see `prepare`.
+
+    Args:
+        inputs: See `prepare`.
+        url: Where the corpus is to be, "s3://bucket/corpus".
+        options: See `PrepareOptions`.
+        cache_dir: Where the corpus is made, and kept as the copy of the one at the address;
+            `default_cache_dir()` where not given.
+        encoder_factory: As in `prepare`.
+        report: Takes each message for the user.
+
+    Returns:
+        The copy in the cache.
+
+    Raises:
+        DataError: As `prepare`, and where the address cannot be written to.
+    """
+    folder = _place(url, options, cache_dir, report)
+    corpus = prepare(inputs, folder, options, encoder_factory=encoder_factory, report=report)
+    there = corpus_at(url)
+    if there is not None and there.fingerprint == corpus.fingerprint:
+        report(f"{shown(url)} already holds this corpus")
+    else:
+        publish_corpus(corpus, url)
+        report(f"copied to {shown(url)}; {folder} is its copy in the cache, and may be removed")
+    return corpus
+
+
+def prepare_share_at(
+    inputs: Sequence[Path | str],
+    url: str,
+    options: PrepareOptions,
+    share: Share,
+    *,
+    cache_dir: Path | None = None,
+    encoder_factory: EncoderFactory | None = None,
+    report: Callable[[str], None] = print,
+) -> None:
+    """Encode a share of the recordings for a corpus at an address; see `prepare_share`.
+
+    All jobs have to see the same cache.
+    """
+    folder = _place(url, options, cache_dir, report)
+    prepare_share(inputs, folder, options, share, encoder_factory=encoder_factory, report=report)
+
+
+def _place(
+    url: str, options: PrepareOptions, cache_dir: Path | None, report: Callable[[str], None]
+) -> Path:
+    """Return the folder in which to prepare; what the address holds is there, and can be grown."""
+    check_place(url)  # before hours of work
+    folder = cached_copy(url, cache_dir or default_cache_dir())
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if not options.overwrite and corpus_at(url) is not None:
+        fetch_corpus(url, folder, report=report)
+    return folder

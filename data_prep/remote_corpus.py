@@ -1,0 +1,295 @@
+"""Prepared corpora at addresses: copied there whole or not at all, and back into the cache.
+
+A corpus is read through memory maps, which only files on a disk have; so what lies in a bucket is
+copied into the cache once, as models and datasets of a hub are. `corpus.json` is what makes files a
+corpus. On the way there it is removed first and written last, so nobody ever opens half of one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from filelock import FileLock
+
+from data_prep.corpus import PreparedCorpus, is_corpus, open_corpus, read_corpus_file
+from data_prep.errors import AccessError, DataError
+from data_prep.files import put_in_place, sha256_of, sync_file
+from data_prep.manifest import CORPUS_FILE, LEDGER_FILE, STAMPS_FILE, UNFINISHED_FILE
+from data_prep.names import safe_name
+from data_prep.progress import Progress
+from data_prep.remote import Retries, open_filesystem, shown
+from data_prep.shards import INFO_FILE, STATE_FILE, is_shard_name
+
+__all__ = [
+    "cached_copy",
+    "check_place",
+    "corpus_at",
+    "fetch_corpus",
+    "held_copy",
+    "may_be_corpus",
+    "publish_corpus",
+]
+
+_MAX_JSON_BYTES: Final = 64 << 20
+
+_BUCKETS: Final = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "hf"})
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of a corpus."""
+
+    name: str
+    """Below the corpus, with /."""
+
+    sha256: str = ""
+    """Empty where `corpus.json` does not tell."""
+
+    num_bytes: int = 0
+    """Of a shard; the others are small."""
+
+
+class _Place:
+    """An address at which a corpus is, or is to be."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._retries = Retries(self.url)
+        self._filesystem, root = open_filesystem(self.url)
+        self._root = root.rstrip("/")
+        # Buckets have no folders, and "to make one" could make a bucket.
+        self._is_bucket = self.url.partition("://")[0].lower() in _BUCKETS
+
+    def read(self, name: str) -> bytes | None:
+        """Return a small file, None where it is not there."""
+        try:
+            content: bytes = self._call(
+                lambda: self._filesystem.cat_file(self._path(name), end=_MAX_JSON_BYTES)
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return content
+
+    def write(self, name: str, content: bytes) -> None:
+        self._write(name, lambda path: self._filesystem.pipe_file(path, content))
+
+    def remove(self, name: str) -> None:
+        try:
+            self._call(lambda: self._filesystem.rm_file(self._path(name)))
+        except FileNotFoundError:
+            return
+
+    def get(self, name: str, file: Path) -> None:
+        try:
+            self._call(lambda: self._filesystem.get_file(self._path(name), str(file)))
+        except FileNotFoundError:
+            raise DataError(
+                f"{shown(self.url)}/{name} is missing; prepare the corpus again, to the same place"
+            ) from None
+
+    def put(self, file: Path, name: str) -> None:
+        self._write(name, lambda path: self._filesystem.put_file(str(file), path))
+
+    def sizes(self) -> dict[str, int]:
+        """Return the sizes of all files, by name."""
+        try:
+            self._filesystem.invalidate_cache()
+            found = self._call(lambda: self._filesystem.find(self._root, detail=True))
+        except FileNotFoundError:
+            return {}
+        return {
+            str(path).removeprefix(self._root).lstrip("/"): int(info.get("size") or 0)
+            for path, info in found.items()
+        }
+
+    def _write(self, name: str, write: Callable[[str], Any]) -> None:
+        path = self._path(name)
+        if not self._is_bucket:
+            parent = path.rpartition("/")[0]
+            self._call(lambda: self._filesystem.makedirs(parent, exist_ok=True))
+        try:
+            self._call(lambda: write(path))
+        except FileNotFoundError as error:
+            raise DataError(
+                f"{shown(self.url)} cannot be written ({error}); does the bucket exist?"
+            ) from None
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def _call(self, work: Callable[[], Any]) -> Any:
+        try:
+            return self._retries.call(work)
+        except PermissionError as error:
+            raise AccessError(
+                f"{shown(self.url)}: access denied ({error}); use an account that may read and "
+                "write there"
+            ) from None
+
+
+def cached_copy(url: str, cache_dir: Path) -> Path:
+    """Return where in the cache the corpus of an address is, or would be."""
+    url = url.rstrip("/")
+    digest = hashlib.sha256(url.encode()).hexdigest()[:16]
+    name = safe_name(PurePosixPath(shown(url)).name)
+    return cache_dir / "remote_corpora" / f"{name}-{digest}"
+
+
+def may_be_corpus(url: str) -> bool:
+    """Tell whether an address can be a corpus: a pattern is none, and web pages are not folders."""
+    return not url.lower().startswith("http") and not any(sign in url for sign in "*?[")
+
+
+def corpus_at(url: str) -> PreparedCorpus | None:
+    """Return what the corpus at an address says of itself, None where there is none.
+
+    Raises:
+        AccessError: Credentials or a library are missing.
+        DataError: The place cannot be reached, or its `corpus.json` is damaged.
+    """
+    content = _Place(url).read(CORPUS_FILE)
+    if content is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="rrweb-bert-") as folder:
+        (Path(folder) / CORPUS_FILE).write_bytes(content)
+        try:
+            corpus = read_corpus_file(Path(folder))
+        except DataError as error:
+            raise DataError(str(error).replace(folder, shown(url))) from None
+    return corpus
+
+
+def fetch_corpus(
+    url: str, folder: Path, *, report: Callable[[str], None] = print
+) -> PreparedCorpus:
+    """Copy the corpus at an address into a folder, unless that holds it already, and open it.
+
+    Args:
+        url: The corpus.
+        folder: See `cached_copy`.
+        report: Takes each message for the user.
+
+    Raises:
+        DataError: There is no corpus, it is damaged, or the place cannot be reached.
+    """
+    wanted = corpus_at(url)
+    if wanted is None:
+        raise DataError(
+            f"{shown(url)} is no prepared corpus, it holds no {CORPUS_FILE}; recordings are "
+            f"prepared into it with python -m data_prep prepare INPUT... --output {shown(url)}"
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / f".{folder.name}.fetch.lock"):
+        if held := held_copy(folder, wanted):
+            return held
+        num_bytes = sum(
+            shard.num_bytes for split in wanted.splits.values() for shard in split.shards
+        )
+        report(f"fetching {shown(url)} once, {num_bytes / 1e6:,.1f} MB, into {folder}")
+        making = folder.with_name(f".{folder.name}.fetching")
+        place, files = _Place(url), list(_files_of(wanted))
+        with closing(Progress(len(files), num_bytes, verb="fetched")) as progress:
+            for file in files:
+                _fetch_file(place, file, making)
+                progress.advance(file.num_bytes)
+        content = place.read(CORPUS_FILE)
+        making.joinpath(CORPUS_FILE).write_bytes(content or b"")
+        if read_corpus_file(making).fingerprint != wanted.fingerprint:
+            raise DataError(f"{shown(url)} was replaced while it was fetched; fetch it again")
+        put_in_place(making, folder)
+        return open_corpus(folder)
+
+
+def held_copy(folder: Path, wanted: PreparedCorpus) -> PreparedCorpus | None:
+    """Return the corpus in a folder where it is the one wanted, else None."""
+    try:
+        held = open_corpus(folder) if is_corpus(folder) else None
+    except DataError:
+        return None
+    return held if held is not None and replace(wanted, path=folder) == held else None
+
+
+def _fetch_file(place: _Place, file: _File, folder: Path) -> None:
+    """Copy a file, unless an earlier try has done so."""
+    copy = folder / file.name
+    if copy.is_file() and file.sha256 and sha256_of(copy) == file.sha256:
+        return
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        place.get(file.name, copy)
+        sync_file(copy)
+    except OSError as error:
+        raise DataError(
+            f"{copy} cannot be written ({error.strerror or error}); free some space, or set "
+            "RRWEB_BERT_CACHE to a larger disk"
+        ) from error
+    if file.sha256 and sha256_of(copy) != file.sha256:
+        copy.unlink()
+        raise DataError(
+            f"{shown(place.url)}/{file.name} is damaged, or was replaced on the way; fetch it "
+            "again, and if it stays so, prepare the corpus again"
+        )
+
+
+def check_place(url: str) -> None:
+    """Raise where a corpus must not be written: the place holds something else.
+
+    Raises:
+        DataError: It does.
+    """
+    names = _Place(url).sizes().keys()
+    if names and not names & {CORPUS_FILE, UNFINISHED_FILE}:
+        raise DataError(
+            f"{shown(url)} holds other files ({min(names)}) and no prepared corpus; choose another "
+            "--output"
+        )
+
+
+def publish_corpus(corpus: PreparedCorpus, url: str) -> None:
+    """Copy a corpus to an address; an interrupted copy is no corpus, and is taken up again.
+
+    Args:
+        corpus: On the disk.
+        url: Where to.
+
+    Raises:
+        DataError: The place cannot be reached, or written to.
+    """
+    place = _Place(url)
+    # Equal fingerprints mean equal bytes, so what an interrupted call has copied whole may stay.
+    is_taken_up = place.read(UNFINISHED_FILE) == corpus.fingerprint.encode()
+    if not is_taken_up:
+        place.write(UNFINISHED_FILE, corpus.fingerprint.encode())
+    place.remove(CORPUS_FILE)
+    there = place.sizes()
+    files = {file.name for file in _files_of(corpus)}
+    for name in there.keys() - files:
+        if is_shard_name(name.rpartition("/")[2]):  # of a corpus that was there before
+            place.remove(name)
+    sizes = {name: (corpus.path / name).stat().st_size for name in sorted(files)}
+    with closing(Progress(len(sizes), sum(sizes.values()), verb="copied")) as progress:
+        for name, num_bytes in sizes.items():
+            if not is_taken_up or there.get(name) != num_bytes:
+                place.put(corpus.path / name, name)
+            progress.advance(num_bytes)
+    place.write(CORPUS_FILE, (corpus.path / CORPUS_FILE).read_bytes())
+    place.remove(UNFINISHED_FILE)
+
+
+def _files_of(corpus: PreparedCorpus) -> Iterator[_File]:
+    """Yield the files of a corpus but for `corpus.json`; names from elsewhere are checked."""
+    for split, summary in corpus.splits.items():
+        for shard in summary.shards:
+            if not is_shard_name(shard.name):
+                raise DataError(f"{CORPUS_FILE} lists {shard.name!r}, which is no name of a shard")
+            yield _File(f"{split}/{shard.name}", shard.sha256, shard.num_bytes)
+        yield _File(f"{split}/{STATE_FILE}")
+        yield _File(f"{split}/{INFO_FILE}")
+    yield _File(LEDGER_FILE, corpus.ledger_sha256)
+    yield _File(STAMPS_FILE, corpus.stamps_sha256)

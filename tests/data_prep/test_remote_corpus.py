@@ -1,0 +1,257 @@
+"""Corpora at addresses: whole or not there, the bytes of a local one, a copy in the cache."""
+
+import json
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from data_prep import remote, remote_corpus
+from data_prep.__main__ import main
+from data_prep.errors import DataError
+from data_prep.manifest import list_sources
+from data_prep.prepare import PrepareOptions, find_prepared, open_or_prepare, prepare
+from data_prep.prepare_remotely import prepare_at, prepare_share_at
+from data_prep.shares import parse_share
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(remote, "_FIRST_WAIT_S", 0.001)
+
+
+def recording(number):
+    events = [
+        {"type": 4, "data": {"href": f"http://s{number % 5}.test/", "width": 9, "height": 9}},
+        {"type": 2, "data": {"node": {"type": 0, "id": 1, "childNodes": []}}},
+        *({"type": 0} for _ in range(number % 7)),
+    ]
+    return json.dumps([{**e, "timestamp": 1000 * number + i} for i, e in enumerate(events)])
+
+
+def fill(folder, num_files, start=0):
+    folder.mkdir(exist_ok=True)
+    for number in range(start, start + num_files):
+        text = "no json" if number % 11 == 5 else recording(number)
+        (folder / f"{number:04}.json").write_text(text)
+
+
+def files_of(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def files_at(url):
+    filesystem, root = fsspec.core.url_to_fs(url)
+    return {
+        path.removeprefix(root).lstrip("/"): filesystem.cat_file(path)
+        for path in sorted(filesystem.find(root))
+    }
+
+
+@pytest.fixture(params=["memory", "file"])
+def url(request, tmp_path):
+    """An address at which nothing is."""
+    if request.param == "file":
+        yield f"file://{tmp_path}/bucket/corpus"
+        return
+    filesystem = fsspec.filesystem("memory")
+    filesystem.store.clear()
+    yield "memory://bucket/corpus"
+    filesystem.store.clear()
+
+
+@pytest.fixture
+def at(tmp_path, monkeypatch):
+    """Prepare tmp_path / "raw" to an address, or into a folder."""
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.setattr("data_prep.shards._MAX_BATCH_ROWS", 5)
+    import fake_encoder
+
+    def at(place, *, said=None, share=None, **changes):
+        options = PrepareOptions(
+            **{"test_fraction": 0.2, "validation_fraction": 0.3, "num_proc": 1}
+            | {"show_progress": False, "max_shard_bytes": 500}
+            | changes
+        )
+        keywords = {
+            "encoder_factory": fake_encoder.FakeEncoder,
+            "report": (said if said is not None else []).append,
+        }
+        inputs = [tmp_path / "raw"]
+        if not remote.is_remote(place):
+            return prepare(inputs, place, options, **keywords)
+        keywords["cache_dir"] = tmp_path / "cache"
+        if share is not None:
+            return prepare_share_at(inputs, place, options, parse_share(share), **keywords)
+        return prepare_at(inputs, place, options, **keywords)
+
+    return at
+
+
+def opened(url, tmp_path, said=None, cache="other"):
+    """Open it as training does, on another machine."""
+    report = (said if said is not None else []).append
+    return open_or_prepare(url, cache_dir=tmp_path / cache, options=PrepareOptions(), report=report)
+
+
+def test_a_corpus_at_an_address_has_the_bytes_of_a_local_one(tmp_path, at, url):
+    fill(tmp_path / "raw", 30)
+    said = []
+    at(url, said=said)
+    local = at(tmp_path / "local")
+    assert files_at(url) == files_of(local.path)
+    assert len(local.splits["train"].shards) > 1
+    assert said[-1].startswith("copied to ")
+    at(url, said=said)
+    assert said[-1].endswith("already holds this corpus")
+
+
+def test_training_copies_it_into_the_cache_once(tmp_path, at, url):
+    fill(tmp_path / "raw", 30)
+    made = at(url)
+    said = []
+    corpus = opened(url, tmp_path, said)
+    assert files_of(corpus.path) == files_of(made.path)
+    assert said[0].startswith("fetching ")
+    assert opened(url, tmp_path, said).path == corpus.path
+    assert len(said) == 1
+    assert list(corpus.path.parent.glob(".*.fetching")) == []
+
+
+def test_what_was_prepared_here_is_not_fetched_again(tmp_path, at, url):
+    fill(tmp_path / "raw", 30)
+    made = at(url)
+    said = []
+    assert opened(url, tmp_path, said, cache="cache").path == made.path
+    assert said == []
+
+
+def test_another_corpus_at_the_address_replaces_the_copy(tmp_path, at, url):
+    fill(tmp_path / "raw", 30)
+    at(url)
+    opened(url, tmp_path)
+    fill(tmp_path / "raw", 5, start=30)
+    changed = at(url)
+    assert changed.num_listed == 35
+    assert files_of(opened(url, tmp_path).path) == files_of(changed.path)
+
+
+def test_a_copy_that_broke_off_is_no_corpus_and_is_taken_up(tmp_path, at, url, monkeypatch):
+    fill(tmp_path / "raw", 30)
+    put, done = remote_corpus._Place.put, []
+
+    def failing_put(place, file, name):
+        if len(done) == 4:
+            raise DataError("the line is dead")
+        put(place, file, name)
+        done.append(name)
+
+    monkeypatch.setattr(remote_corpus._Place, "put", failing_put)
+    with pytest.raises(DataError, match="the line is dead"):
+        at(url)
+    assert "corpus.json" not in files_at(url)
+    with pytest.raises(DataError, match="files of prepared corpora skipped"):
+        list_sources([url])
+    done.append("from now on it works")
+    local = at(url)
+    assert files_at(url) == files_of(local.path)
+    assert len(done) == len(set(done)) == len(files_of(local.path))  # corpus.json and the note
+
+
+def test_a_corpus_that_is_replaced_leaves_no_shard_behind(tmp_path, at, url):
+    fill(tmp_path / "raw", 30)
+    before = files_of(at(url).path)
+    with pytest.raises(DataError, match="different: options max_shard_bytes"):
+        at(url, max_shard_bytes=1 << 20)
+    assert files_at(url) == before
+    after = at(url, max_shard_bytes=1 << 20, overwrite=True)
+    assert files_at(url) == files_of(after.path)
+    assert len(files_of(after.path)) < len(before)
+
+
+def test_files_that_are_added_grow_the_corpus_from_any_machine(tmp_path, at, url):
+    fill(tmp_path / "raw", 30)
+    copy = at(url).path
+    copy.rename(tmp_path / "gone")
+    fill(tmp_path / "raw", 5, start=30)
+    said = []
+    at(url, said=said)
+    assert "30 of 35 files are encoded already; 5 are left" in said
+    assert files_at(url) == files_of(at(tmp_path / "local").path)
+
+
+def test_a_place_that_holds_something_else_is_refused_before_any_work(tmp_path, at, url):
+    fill(tmp_path / "raw", 3)
+    filesystem, root = fsspec.core.url_to_fs(url)
+    filesystem.makedirs(root, exist_ok=True)
+    filesystem.pipe_file(f"{root}/thesis.txt", b"precious")
+    with pytest.raises(DataError, match=r"holds other files \(thesis.txt\)"):
+        at(url)
+    assert files_at(url) == {"thesis.txt": b"precious"}
+    assert not (tmp_path / "cache").exists()
+
+
+def test_shares_are_put_together_at_the_address(tmp_path, at, url):
+    fill(tmp_path / "raw", 30)
+    for share in ("0/2", "1/2"):
+        at(url, share=share)
+    assert files_at(url) == {}
+    at(url)
+    assert files_at(url) == files_of(at(tmp_path / "local").path)
+
+
+def test_a_damaged_shard_is_not_taken(tmp_path, at, url):
+    fill(tmp_path / "raw", 30)
+    at(url)
+    filesystem, root = fsspec.core.url_to_fs(url)
+    name = "train/data-00001.arrow"
+    content = bytearray(filesystem.cat_file(f"{root}/{name}"))
+    content[300] ^= 1
+    filesystem.pipe_file(f"{root}/{name}", bytes(content))
+    with pytest.raises(DataError, match=r"train/data-00001.arrow is damaged"):
+        opened(url, tmp_path)
+    filesystem.rm_file(f"{root}/{name}")
+    with pytest.raises(DataError, match=r"train/data-00001.arrow is missing"):
+        opened(url, tmp_path)
+
+
+def test_names_that_lead_elsewhere_are_refused(tmp_path, at, url):
+    fill(tmp_path / "raw", 30)
+    at(url)
+    filesystem, root = fsspec.core.url_to_fs(url)
+    text = filesystem.cat_file(f"{root}/corpus.json").decode()
+    text = text.replace("data-00001.arrow", "../../../evil.arrow", 1)
+    filesystem.pipe_file(f"{root}/corpus.json", text.encode())
+    with pytest.raises(DataError, match="no name of a shard"):
+        opened(url, tmp_path)
+
+
+def test_a_dry_run_finds_the_copy_and_makes_none(tmp_path, at, url):
+    fill(tmp_path / "raw", 30)
+    made = at(url)
+    options = PrepareOptions()
+    with pytest.raises(DataError, match="no copy in the cache yet"):
+        find_prepared(url, cache_dir=tmp_path / "other", options=options)
+    assert not (tmp_path / "other").exists()
+    assert find_prepared(url, cache_dir=tmp_path / "cache", options=options) == made
+
+
+def test_the_command_line_prepares_and_verifies_at_an_address(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RRWEB_BERT_CACHE", str(tmp_path / "cache"))
+    fill(tmp_path / "raw", 30)
+    url = f"file://{tmp_path}/bucket/corpus"
+    small = ["--group_by", "file", "--test_fraction", "0.2", "--validation_fraction", "0.3"]
+    assert main(["prepare", str(tmp_path / "raw"), "--output", url, *small]) == 0
+    assert "copied to file://" in capsys.readouterr().out
+    assert main(["verify", url, "--window_draws", "0"]) == 0
+    capsys.readouterr()
+    assert main(["inspect", url, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["is_corpus"] is True
+    assert main(["verify", f"file://{tmp_path}/bucket/nothing"]) == 1
+    assert "is no prepared corpus" in capsys.readouterr().err
