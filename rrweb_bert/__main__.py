@@ -15,7 +15,7 @@ from typing import Final
 from data_prep.errors import DataError
 from data_prep.plain_text import without_controls
 
-from .arguments import UsageError
+from .options import UsageError
 
 __all__ = ["main"]
 

@@ -9,9 +9,9 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from .arguments import UsageError
 from .callbacks import say
 from .checkpoints import FoundCheckpoint, choose_checkpoint, find_checkpoints, problem_of
+from .options import UsageError
 from .run_record import RECORD_FILE, RunRecord, refuse_other_run
 from .sealing import read_seal
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from data_prep.files import write_text_atomically
 
-from .arguments import UsageError
+from .options import UsageError
 from .probing.labels import parse_task
 from .probing.requirements import require_extra
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from data_prep.errors import DataError
 from data_prep.session_row import SPLITS
 
-from .arguments import UsageError
+from .options import UsageError
 from .session_encoder import DEFAULT_MODEL, SessionEncoder
 from .session_ids import session_of_row
 from .surprise.norms import NORMS_FILE, fit_norms, weights_hash

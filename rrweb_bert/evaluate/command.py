@@ -21,9 +21,9 @@ from data_prep.prepare import PreparedCorpus, PrepareOptions, open_or_prepare
 from data_prep.shards import SPLITS, SplitTable
 from rrweb_tokenizer import RRWebTokenizer
 
-from ..arguments import UsageError
 from ..collator import EVALUATION_MASK_SEED
 from ..modeling_rrweb_bert import RRWebBertForMaskedLM
+from ..options import UsageError
 from ..run_record import RunRecord
 from .figures import MODEL, figures_of
 from .intervals import NUM_RESAMPLES

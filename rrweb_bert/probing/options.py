@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from data_prep.errors import DataError
 from data_prep.prepare import PrepareOptions, open_or_prepare
 
-from ..arguments import UsageError
+from ..options import UsageError
 from .embedding_cache import cached_sums, comparing_encoder, untrained_encoder
 from .labels import read_labels
 from .probes import WindowStates

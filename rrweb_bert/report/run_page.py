@@ -16,7 +16,7 @@ from rrweb_bert.evaluation import KINDS
 from rrweb_bert.history import HISTORY_FILE, TrainingHistory
 from rrweb_bert.report.charts import CHART_STYLE, Series, line_chart
 
-__all__ = ["is_run", "restart_steps", "run_page"]
+__all__ = ["restart_steps", "run_page"]
 
 EXAMPLES_FILE: Final = "examples.jsonl"
 _MAX_EXAMPLES: Final = 40
@@ -37,11 +37,6 @@ _STYLE: Final = Markup("""
 """)
 
 Row = dict[str, float]
-
-
-def is_run(path: Path) -> bool:
-    """Whether a folder is the output of a training run."""
-    return (path / HISTORY_FILE).is_file()
 
 
 def restart_steps(rows: Sequence[Row]) -> list[float]:

@@ -2,7 +2,6 @@ import json
 
 import pytest
 
-from rrweb_bert.arguments import UsageError
 from rrweb_bert.checkpoints import (
     choose_checkpoint,
     find_checkpoints,
@@ -10,6 +9,7 @@ from rrweb_bert.checkpoints import (
     remove_leftovers,
     write_overview,
 )
+from rrweb_bert.options import UsageError
 from rrweb_bert.sealing import SEAL_FILE, seal_folder
 
 
