@@ -109,13 +109,10 @@ def load_encoder(arguments: argparse.Namespace) -> SessionEncoder:
     Raises:
         UsageError: there is no such model or device.
     """
-    from transformers.utils import logging
-
     from data_prep.encoding import load_tokenizer, named_recogniser
 
     from .session_encoder import SessionEncoder
 
-    logging.disable_progress_bar()
     tokenizer: Any = None
     if named_recogniser(arguments.recogniser) is not None:
         tokenizer = load_tokenizer(tokenizer_path(arguments.model), arguments.recogniser)

@@ -143,11 +143,11 @@ class SessionEncoder:
                 f"{DEFAULT_MODEL}: the package's own model is not there; give the folder of a "
                 "model that train_mlm.py wrote"
             )
-        model = load_model(path)
+        found = find_device(device)
         return cls(
-            model,
+            load_model(path),
             load_tokenizer(path) if tokenizer is None else tokenizer,
-            device=(found := find_device(device)),
+            device=found,
             precision=find_precision(precision, found),
             window_ids=window_ids,
             stride=stride,

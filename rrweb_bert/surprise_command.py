@@ -95,7 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
             write_text_atomically(arguments.output, text + "\n")
         except OSError as error:
             raise DataError(f"{arguments.output} cannot be written: {error}") from error
-        print(f"{len(judged):,} sessions judged, {len(rejected):,} left out: {arguments.output}")
+        done = f"{len(judged):,} sessions judged, {len(rejected):,} left out"
+        print(f"{done}: {arguments.output}", file=sys.stderr)
     elif text:
         _print(text)
     return 0 if judged else 2

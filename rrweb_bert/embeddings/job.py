@@ -127,6 +127,7 @@ class _Job:
         counts = merge(self._output, self._header, keys, parts, self._labels)
         if not counts.num_sessions:
             self._output.unlink()
+            shutil.rmtree(self._work, ignore_errors=True)
             raise DataError(_nothing_embedded(counts))
         shutil.rmtree(self._work, ignore_errors=True)
         self._say(counts, progress)

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers.utils import logging
-
 from data_prep.errors import DataError
 from rrweb_bert.options import UsageError
 from rrweb_bert.session_encoder import DEFAULT_MODEL, SessionEncoder
@@ -79,7 +77,6 @@ def load_judge(model: str | Path | None, *, device: str = "auto", use_norms: boo
         UsageError: the model cannot be loaded.
         DataError: its norms are damaged.
     """
-    logging.disable_progress_bar()
     try:
         encoder = SessionEncoder.from_pretrained(model, device=device)
     except (ValueError, RuntimeError) as error:  # torch names no device in a RuntimeError

@@ -11,7 +11,7 @@ from synthetic import write_recordings
 from data_prep.prepare import PrepareOptions, prepare
 from data_prep.shards import SplitTable
 from rrweb_bert.__main__ import main
-from rrweb_bert.evaluate import command
+from rrweb_bert.evaluate import command, evaluating
 from rrweb_bert.evaluate.batches import masked_batches
 from rrweb_bert.evaluate.figures import MODEL, figures_of
 from rrweb_bert.evaluate.ngrams import count_ngrams
