@@ -157,9 +157,10 @@ def _losses(train: list[Row], evaluation: list[Row], restarts: list[float]) -> l
     if evaluation:
         series.append(Series(name="evaluation", points=_points(evaluation, "eval_loss")))
     rows = sorted((*train, *evaluation), key=lambda row: row["step"])
+    told = " Dashed: the learning rate starts again." if restarts else ""
     return [
         line_chart(series, ticks=_ticks(rows), restarts=restarts),
-        paragraph("Nats a masked id. Dashed: the learning rate starts again.", is_soft=True),
+        paragraph(f"Nats a masked id.{told}", is_soft=True),
     ]
 
 
