@@ -15,24 +15,24 @@ from typing import Final
 from data_prep.errors import DataError
 from data_prep.plain_text import without_controls
 
-from .arguments import UsageError
+from .options import UsageError, did_you_mean
 
 __all__ = ["main"]
 
 COMMANDS: Final = {
-    "probe": ("probe_command", "judge frozen vectors by what classifiers read in them"),
-    "retrieve": ("retrieve_command", "judge frozen vectors by what stands near in them"),
+    "report": ("report_command", "write a page about a recording or a training run"),
+    "surprise": ("surprise_command", "tell what a model did not expect, best first"),
     "embed": ("embed_command", "vectors of many sessions into a Parquet file"),
-    "index": ("index_command", "an index of embeddings, for search"),
+    "index": ("index_command", "an index of embeddings, for `search`"),
     "search": ("search_command", "sessions like one, or whose pages hold some words"),
     "plot": ("plot_command", "draw the loss and learning rate of a run"),
-    "push": ("push_command", "upload a trained model to the Hugging Face Hub"),
     "evaluate": ("evaluate.command", "measure a model on held-out sessions, beside baselines"),
-    "report": ("report_command", "write a page about a recording or a run"),
-    "surprise": ("surprise_command", "tell what a model did not expect, best first"),
     "surprise-norms": ("surprise_norms_command", "measure what is usual, for `surprise`"),
+    "probe": ("probe_command", "judge frozen vectors by what classifiers read in them"),
+    "retrieve": ("retrieve_command", "judge frozen vectors by what stands near in them"),
+    "push": ("push_command", "upload a trained model to the Hugging Face Hub"),
 }
-"""Name -> module in this package, and the line that `--help` prints."""
+"""Name -> module in this package, and the line that `--help` prints, in the order of their use."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,13 +40,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="python -m rrweb_bert", allow_abbrev=False)
     choices = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    asked = parser
     for name, (module_name, summary) in COMMANDS.items():
         command = choices.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         if words[:1] == [name]:
             module = importlib.import_module(f".{module_name}", __package__)
             module.add_arguments(command)
             command.set_defaults(run=module.run)
-    arguments = parser.parse_args(words)
+            asked = command
+    arguments, unknown = parser.parse_known_args(words)
+    if unknown:
+        known = [option for action in asked._actions for option in action.option_strings]
+        asked.error(f"unknown argument {unknown[0]}{did_you_mean(unknown[0], known)}")
     try:
         return int(arguments.run(arguments))
     except (UsageError, DataError) as error:

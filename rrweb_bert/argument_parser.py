@@ -133,7 +133,8 @@ class ArgumentParser(HfArgumentParser):  # type: ignore[misc]
         parser.set_defaults(**dict.fromkeys(self.options(), _NOT_GIVEN))
         namespace, unknown = parser.parse_known_args(argv)
         if unknown:
-            raise UsageError(f"unknown argument {unknown[0]}{self._hint(unknown[0])}. See --help")
+            text = f"unknown argument {unknown[0]}{self._hint(unknown[0])}"
+            raise UsageError(f"{text}{'' if text.endswith('?') else '.'} See --help")
         return {name: value for name, value in vars(namespace).items() if value is not _NOT_GIVEN}
 
     def _hint(self, unknown: str) -> str:

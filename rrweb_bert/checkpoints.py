@@ -19,8 +19,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from .arguments import UsageError
 from .durable import write_atomically
+from .options import UsageError
 from .sealing import SEAL_FILE, problem_of
 
 __all__ = [

@@ -6,10 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_prep.encoding import named_recogniser
-
-from .arguments import UsageError
+from .early_checks import (
+    DEFAULT_MODEL,
+    check_file_to_write,
+    check_input,
+    check_model,
+)
 from .embeddings.options import DEFAULT_POOLING, EmbedOptions
+from .options import UsageError
 from .sample_plan import sample_directory
 from .window_pooling import POOLINGS
 
@@ -23,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command."""
     parser.description = (
         "Embed recordings, or the sessions of a prepared corpus, into one Parquet file. Killed at "
-        "any moment, the same command goes on where it was."
+        "any moment, the same command goes on where it was. Next: `python -m rrweb_bert index`."
     )
     parser.add_argument(
         "data",
@@ -31,39 +35,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="prepared corpus, folder of recordings, file or address; the embedded sample where "
         "left out",
     )
-    parser.add_argument("--output", type=Path, default=Path("embeddings.parquet"), metavar="FILE")
-    add_model_arguments(parser)
-    parser.add_argument("--pooling", choices=tuple(POOLINGS), default=DEFAULT_POOLING)
     parser.add_argument(
-        "--level", choices=("session", "window"), default="session", help="what a row is"
+        "--output",
+        type=Path,
+        default=Path("embeddings.parquet"),
+        metavar="FILE",
+        help="Parquet file to write (default %(default)s)",
     )
-    parser.add_argument("--batch_size", type=int, help="windows at once; 64 on a GPU, else 16")
+    add_model_arguments(parser)
+    parser.add_argument(
+        "--pooling",
+        choices=tuple(POOLINGS),
+        default=DEFAULT_POOLING,
+        help="positions whose mean a vector is (default %(default)s)",
+    )
+    parser.add_argument(
+        "--level",
+        choices=("session", "window"),
+        default="session",
+        help="what a row is (default %(default)s)",
+    )
+    parser.add_argument(
+        "--batch_size", type=int, help="windows at once (default 64 on a GPU, else 16)"
+    )
     parser.add_argument(
         "--num_proc",
         type=int,
-        help="processes that tokenise; for a GPU all cores but one, else none of their own",
+        help="processes that tokenise (default: for a GPU all cores but one, else none of their "
+        "own)",
     )
     parser.add_argument(
-        "--labels", type=Path, metavar="FILE", help="JSON Lines, an object a session"
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="JSON Lines, an object a session (default none; the sample has its own)",
     )
-    parser.add_argument("--reader", help="read every file with this reader instead of by content")
+    parser.add_argument(
+        "--reader", help="read every file with this reader (default: told by content)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace other embeddings")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that say which model computes, and where."""
     parser.add_argument(
-        "--model", help="folder or Hub name of a trained model; the package's own where left out"
+        "--model", help="folder or Hub name of a trained model (default: the package's own)"
     )
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1; default auto")
-    parser.add_argument("--precision", choices=("auto", "fp32", "fp16", "bf16"), default="auto")
-    parser.add_argument("--recogniser", metavar="MODULE:FUNCTION", help="of personal data")
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:1 (default %(default)s)"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "fp32", "fp16", "bf16"),
+        default="auto",
+        help="auto is fp16 with CUDA, else fp32 (default %(default)s)",
+    )
+    parser.add_argument(
+        "--recogniser", metavar="MODULE:FUNCTION", help="of personal data (default none)"
+    )
 
 
 def tokenizer_path(model: str | None) -> str | None:
     """Where a model's tokenizer is loaded from; None for the package's own."""
-    from .session_encoder import DEFAULT_MODEL
-
     path = Path(DEFAULT_MODEL if model is None else model)
     if path.is_dir() and not (path / "tokenizer_config.json").is_file():
         return None
@@ -76,13 +109,10 @@ def load_encoder(arguments: argparse.Namespace) -> SessionEncoder:
     Raises:
         UsageError: there is no such model or device.
     """
-    from transformers.utils import logging
-
-    from data_prep.encoding import load_tokenizer
+    from data_prep.encoding import load_tokenizer, named_recogniser
 
     from .session_encoder import SessionEncoder
 
-    logging.disable_progress_bar()
     tokenizer: Any = None
     if named_recogniser(arguments.recogniser) is not None:
         tokenizer = load_tokenizer(tokenizer_path(arguments.model), arguments.recogniser)
@@ -103,8 +133,6 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         UsageError: an option is none that there is.
     """
-    from .embeddings.job import embed
-
     data, labels = arguments.data, arguments.labels
     if data is None:
         data = str(sample_directory())
@@ -123,6 +151,13 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
+    check_input(data)
+    if labels is not None and not labels.is_file():
+        raise UsageError(f"--labels {labels}: there is no such file")
+    check_file_to_write(arguments.output)
+    check_model(arguments.model)
+    from .embeddings.job import embed
+
     encoder = load_encoder(arguments)
     embed(
         data,

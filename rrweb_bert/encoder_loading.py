@@ -46,10 +46,21 @@ def load_tokenizer(path: str | Path) -> RRWebTokenizer:
 
 
 def find_device(device: str | torch.device) -> torch.device:
-    """The device of a name; "auto" is the first CUDA GPU where there is one, else the CPU."""
+    """The device of a name; "auto" is the first CUDA GPU where there is one, else the CPU.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"{device} is no device: auto, cpu, cuda or cuda:NUMBER") from error
+    num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if found.type == "cuda" and (found.index or 0) >= num_gpus:
+        raise ValueError(f"{device}: {num_gpus} CUDA GPUs are visible here; take auto or cpu")
+    return found
 
 
 def find_precision(precision: Precision, device: torch.device) -> Literal["fp32", "fp16", "bf16"]:

@@ -15,9 +15,9 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-from .arguments import UsageError
 from .callbacks import say
 from .hub_files import PublishedFile
+from .options import UsageError
 
 __all__ = ["RETRY_WAITS_S", "HubError", "Repository", "check_access", "open_repository", "push"]
 

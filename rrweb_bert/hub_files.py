@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from .arguments import UsageError
+from .options import UsageError
 from .run_record import RECORD_FILE
 
 __all__ = [

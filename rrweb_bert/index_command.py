@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from data_prep.encoding import load_tokenizer
-
+from .early_checks import check_embeddings, check_model
 from .embed_command import tokenizer_path
 
 __all__ = ["add_arguments", "run"]
@@ -15,17 +14,23 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command."""
-    parser.description = "Make an index of a file of embeddings."
+    parser.description = "Make an index of a file of embeddings, for `python -m rrweb_bert search`."
     parser.add_argument(
         "embeddings",
         type=Path,
         nargs="?",
         default=Path("embeddings.parquet"),
-        help="what embed wrote; default embeddings.parquet",
+        help="what embed wrote (default %(default)s)",
     )
-    parser.add_argument("--output", type=Path, default=Path("session_index"), metavar="INDEX")
     parser.add_argument(
-        "--model", help="whose tokenizer the embeddings have; the package's own where left out"
+        "--output",
+        type=Path,
+        default=Path("session_index"),
+        metavar="INDEX",
+        help="folder to write (default %(default)s)",
+    )
+    parser.add_argument(
+        "--model", help="whose tokenizer the embeddings have (default: the package's own)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an index of others")
 
@@ -33,6 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Make the index, and say what it holds."""
     import time
+
+    check_embeddings(arguments.embeddings)
+    check_model(arguments.model)
+    from data_prep.encoding import load_tokenizer
 
     from .search.build import build_index
 

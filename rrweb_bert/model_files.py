@@ -7,11 +7,14 @@ have, is refused by name instead of being passed over.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from transformers import BertConfig
+from transformers.utils import logging
 
 from data_prep.plain_text import in_one_line
 
@@ -46,15 +49,28 @@ def load_model(name: str | Path, **kwargs: Any) -> RRWebBertForMaskedLM:
             f"config.json has keys that no BERT has: {named}. A model that brings code of its own "
             "is not loaded; remove them if they mean nothing"
         )
-    model: RRWebBertForMaskedLM = RRWebBertForMaskedLM.from_pretrained(
-        name, use_safetensors=True, trust_remote_code=False, **kwargs
-    )
+    with _without_bar():
+        model: RRWebBertForMaskedLM = RRWebBertForMaskedLM.from_pretrained(
+            name, use_safetensors=True, trust_remote_code=False, **kwargs
+        )
     bad = [
         key for key, value in model.state_dict().items() if not bool(torch.isfinite(value).all())
     ]
     if bad:
         raise ValueError(f"its weights are no numbers, {bad[0]} for one")
     return model
+
+
+@contextmanager
+def _without_bar() -> Iterator[None]:
+    """Loading takes a blink; a bar of it is noise in what a command prints."""
+    was_enabled = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            logging.enable_progress_bar()
 
 
 def unknown_keys(content: dict[str, Any]) -> list[str]:

@@ -31,7 +31,8 @@ from transformers.modeling_outputs import MaskedLMOutput
 
 from rrweb_tokenizer.structural_vocab import PAD_ID, VOCAB_SIZE
 
-from .fused_encoder import encode, summed_cross_entropy
+from .chosen_states import chosen_states
+from .fused_encoder import encode, is_supported, summed_cross_entropy
 
 __all__ = [
     "IGNORE_INDEX",
@@ -267,8 +268,14 @@ class RRWebBertForMaskedLM(BertForMaskedLM):  # type: ignore[misc]
         self, input_ids: Tensor, is_masked: Tensor, attention_mask: Tensor | None = None
     ) -> Tensor:
         """The last hidden states (K, H) where `is_masked` (B, T), in reading order."""
+        # A GPU is kept busy better by whole layers, and by its own kernels.
+        if attention_mask is None and not input_ids.is_cuda and self._takes_chosen():
+            return chosen_states(self.bert, input_ids, is_masked)
         with self._kernels(input_ids):
             return self._hidden(input_ids, attention_mask)[is_masked]
+
+    def _takes_chosen(self) -> bool:
+        return not self.training and self.fused_kernels is None and is_supported(self.config)
 
     def masked_losses(
         self, input_ids: Tensor, labels: Tensor, attention_mask: Tensor | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .arguments import UsageError
+from .options import UsageError
 from .plots import PLOT_FILE, plot_history
 
 __all__ = ["add_arguments", "run"]

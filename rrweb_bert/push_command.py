@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
+from typing import Final
 
 from .callbacks import say
 from .hub import HubError, Repository, open_repository, push
 from .hub_files import CARD_FILE, check_tells_no_paths, model_files
 from .model_card import card_for_hub
+from .options import UsageError
 
 __all__ = ["add_arguments", "push_folder", "run"]
+
+_NAME: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "logs or recordings. The token is that of HF_TOKEN or of `hf auth login`."
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="output folder of a run")
-    parser.add_argument("repo", metavar="REPO", help="owner/name on the Hub; made if missing")
+    parser.add_argument(
+        "repo",
+        metavar="REPO",
+        help="owner/name on the Hub, or name alone for one's own; made if missing",
+    )
     parser.add_argument("--private", action="store_true", help="make a new REPO private")
     parser.add_argument("--revision", metavar="BRANCH", help="made if missing (default: main)")
     parser.add_argument("--message", default="Upload model", help="commit message")
@@ -47,12 +56,17 @@ def run(arguments: argparse.Namespace) -> int:
         is_private=True if arguments.private else None,
         revision=arguments.revision,
     )
+    if _NAME.fullmatch(arguments.repo) is None:
+        raise UsageError(
+            f"{arguments.repo} is no name on the Hub: owner/name, or name alone for one's own"
+        )
     if arguments.dry_run:
         files = model_files(arguments.folder)
         check_tells_no_paths(files, arguments.folder)
         for file in files:
             say(f"{len(file.read()):>14,} bytes  {file.path_in_repo}")
-        say(f"{len(files)} files would go to {arguments.repo}")
+        own = "" if "/" in arguments.repo else ", below the name of whoever is logged in"
+        say(f"{len(files)} files would go to {arguments.repo}{own}")
         return 0
     push_folder(arguments.folder, repository, message=arguments.message, licence=arguments.license)
     return 0

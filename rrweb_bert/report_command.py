@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from data_prep.errors import DataError
 from data_prep.files import write_text_atomically
 
-from .arguments import UsageError
-from .report.neighbours import Neighbour, nearest, pooling_of
-from .report.run_page import is_run, run_page
-from .report.session_page import ScoredSession, session_page
-from .surprise.judge import Judge, load_judge
-from .surprise.moments import session_surprise
-from .surprise.norms import fit_norms
-from .surprise.reading import NamedSession, RejectedSession, read_encoded
+from .early_checks import check_embeddings, check_file_to_write, check_input, check_model
+from .history import HISTORY_FILE
+from .options import UsageError
+
+if TYPE_CHECKING:
+    from .report.neighbours import Neighbour
+    from .surprise.judge import Judge
+    from .surprise.reading import NamedSession
 
 __all__ = ["add_arguments", "run"]
 
@@ -31,15 +31,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("path", help="recording, or the output folder of train_mlm.py")
     parser.add_argument(
-        "--output", type=Path, default=Path("report.html"), help="default report.html"
+        "--output",
+        type=Path,
+        default=Path("report.html"),
+        help="page to write (default %(default)s)",
     )
-    parser.add_argument("--model", help="folder of a model, or a name; default: the package's own")
     parser.add_argument(
-        "--neighbours", type=Path, help="Parquet of `python -m rrweb_bert embed`: sessions to liken"
+        "--model", help="folder or Hub name of a model (default: the package's own)"
     )
-    parser.add_argument("--session", help="which one, where the file holds several")
-    parser.add_argument("--top", type=int, default=20, help="moments and neighbours (default 20)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default auto)")
+    parser.add_argument(
+        "--neighbours",
+        type=Path,
+        metavar="FILE",
+        help="Parquet of `python -m rrweb_bert embed`: show the sessions most like this one "
+        "(default none)",
+    )
+    parser.add_argument("--session", metavar="ID", help="which one, where the file holds several")
+    parser.add_argument(
+        "--top", type=int, default=20, help="moments and neighbours (default %(default)s)"
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, ... (default %(default)s)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,16 +65,21 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.top < 1:
         raise UsageError(f"--top {arguments.top}: at least 1")
     path = Path(arguments.path)
-    if is_run(path):
+    check_input(arguments.path)
+    check_file_to_write(arguments.output)
+    if (path / HISTORY_FILE).is_file():
         if arguments.neighbours is not None or arguments.session is not None:
             raise UsageError(
                 f"{path} is a training run, which has no neighbours and no sessions: leave out "
                 "--neighbours and --session"
             )
+        from .report.run_page import run_page
+
         text = run_page(path)
     else:
         text = _page_of_session(arguments)
     try:
+        arguments.output.parent.mkdir(parents=True, exist_ok=True)
         write_text_atomically(arguments.output, text)
     except OSError as error:
         raise DataError(f"{arguments.output} cannot be written: {error}") from error
@@ -70,6 +88,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _page_of_session(arguments: argparse.Namespace) -> str:
+    check_model(arguments.model)
+    if arguments.neighbours is not None:
+        check_embeddings(arguments.neighbours)
+    from .report.session_page import ScoredSession, session_page
+    from .surprise.judge import load_judge
+    from .surprise.moments import session_surprise
+    from .surprise.norms import fit_norms
+
     judge = load_judge(arguments.model, device=arguments.device)
     named = _only_session(arguments, judge)
     scores = judge.scorer.score(named.session)
@@ -90,6 +116,8 @@ def _page_of_session(arguments: argparse.Namespace) -> str:
 
 def _only_session(arguments: argparse.Namespace, judge: Judge) -> NamedSession:
     """The session that is meant; a page is about one."""
+    from .surprise.reading import RejectedSession, read_encoded
+
     rejected: list[RejectedSession] = []
     names: list[str] = []
     chosen: NamedSession | None = None
@@ -121,6 +149,8 @@ def _neighbours(
 ) -> list[Neighbour] | None:
     if arguments.neighbours is None:
         return None
+    from .report.neighbours import nearest, pooling_of
+
     pooling = pooling_of(arguments.neighbours)
     vector = judge.encoder.encode(named.session, pooling)[0]
     return nearest(arguments.neighbours, vector, sha256=named.sha256, number=arguments.top)

@@ -9,7 +9,6 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from .arguments import UsageError
 from .callbacks import say
 from .checkpoints import (
     FoundCheckpoint,
@@ -18,6 +17,7 @@ from .checkpoints import (
     first_good,
     problem_of,
 )
+from .options import UsageError
 from .run_record import RECORD_FILE, Origin, RunRecord, refuse_other_run
 from .sealing import read_seal, seal_hash
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from functools import partial
 
-from data_prep.files import write_text_atomically
-
-from .arguments import UsageError
+from .early_checks import check_input, check_model
+from .options import UsageError
 from .probing.labels import parse_task
+from .probing.pair_arguments import add_pair_arguments, write_results
 from .probing.requirements import require_extra
 
 __all__ = ["add_arguments", "run"]
@@ -18,23 +17,11 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command."""
     require_extra()
-    from .probing.options import add_pair_arguments  # needs the extra
-
     parser.description = (
         "Find windows of the same session, and sessions of the same label on other sites, by "
         "frozen vectors of held-out sessions, beside count vectors, TF-IDF and edit distance."
     )
-    add_pair_arguments(parser)
-    parser.add_argument(
-        "--label",
-        action="append",
-        default=[],
-        metavar="FIELD[:OTHER=V,V]",
-        help="a label of sessions to be found on other sites; repeatable",
-    )
-    parser.add_argument(
-        "--min_units", type=int, default=20, help="rarer classes are left out (%(default)s)"
-    )
+    add_pair_arguments(parser, label_help="a label of sessions to be found on other sites")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,6 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: it cannot be done as asked.
         DataError: a corpus or the labels cannot be used.
     """
+    check_model(arguments.model)
+    check_input(arguments.data)
     from .probing.options import judged
     from .probing.retrieve_run import retrieve_pair, summarise_retrieval
     from .probing.tables import markdown_table, retrieval_tables, text_table
@@ -60,9 +49,5 @@ def run(arguments: argparse.Namespace) -> int:
     report = summarise_retrieval(results, seed=arguments.seed)
     tables = retrieval_tables(report)
     print("\n\n".join(map(text_table, tables)))
-    if arguments.json is not None:
-        write_text_atomically(arguments.json, json.dumps(report, indent=1) + "\n")
-    if arguments.markdown is not None:
-        text = "\n\n".join(map(markdown_table, tables))
-        write_text_atomically(arguments.markdown, text + "\n")
+    write_results(arguments, report, "\n\n".join(map(markdown_table, tables)))
     return 0

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from .arguments import UsageError
 from .durable import write_atomically
+from .options import UsageError
 
 __all__ = ["RECORD_FILE", "Origin", "RunRecord", "refuse_other_run"]
 

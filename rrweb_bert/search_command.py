@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_prep.encoding import load_tokenizer
 from rrweb_tokenizer.telling.reader import printable
 from rrweb_tokenizer.telling.wording import duration
 
+from .early_checks import check_input, check_model
 from .embed_command import add_model_arguments, load_encoder, tokenizer_path
+from .options import UsageError
 
 if TYPE_CHECKING:
     from .search.session_index import Hit, SessionIndex
@@ -25,7 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command."""
     parser.description = "Find sessions like one, or sessions whose pages hold some words."
     parser.add_argument(
-        "index", type=Path, nargs="?", default=Path("session_index"), help="what index wrote"
+        "index",
+        type=Path,
+        nargs="?",
+        default=Path("session_index"),
+        help="what index wrote (default %(default)s)",
     )
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument("--like", metavar="FILE", help="a recording of any form")
@@ -35,9 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--by",
         choices=("auto", "words", "vector"),
         default="auto",
-        help="how a text is looked for; auto: by the words in it, by vector where it has none",
+        help="how a text is looked for; auto: by the words in it, by vector where it has none "
+        "(default %(default)s)",
     )
-    parser.add_argument("--k", type=int, default=10, help="how many; default 10")
+    parser.add_argument("--k", type=int, default=10, help="how many (default %(default)s)")
     parser.add_argument(
         "--where",
         nargs="+",
@@ -53,11 +59,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Search, and print each hit with its reason."""
-    from .arguments import UsageError
-    from .search.session_index import SessionIndex
-
     if arguments.k < 1:
         raise UsageError(f"--k {arguments.k}: at least one hit can be asked for")
+    check_model(arguments.model)
+    if arguments.like is not None:
+        check_input(arguments.like)
+    from data_prep.encoding import load_tokenizer
+
+    from .search.session_index import SessionIndex
+
     tokenizer: Any = load_tokenizer(tokenizer_path(arguments.model), arguments.recogniser)
     index = SessionIndex.open(arguments.index, tokenizer=tokenizer, is_thorough=arguments.verify)
     hits, note = _found(index, arguments)

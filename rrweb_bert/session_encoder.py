@@ -15,15 +15,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from data_prep.corpus import open_corpus
@@ -31,8 +29,8 @@ from data_prep.encoding import tokenizer_hashes
 from data_prep.errors import DataError
 from data_prep.shards import SplitTable
 from rrweb_tokenizer import RRWebTokenizer
-from rrweb_tokenizer.structural_vocab import CLS_ID, PAD_ID, SEP_ID
 
+from .early_checks import DEFAULT_MODEL
 from .encoder_inputs import (
     SessionError,
     SessionInput,
@@ -43,17 +41,11 @@ from .encoder_inputs import (
 )
 from .encoder_loading import Precision, find_device, find_precision, load_model, load_tokenizer
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
-from .window_pooling import POOLINGS, POSITIONS, Window, cut_session, pool_hidden, vectors_of_sums
+from .window_passes import BATCHES_AT_ONCE, NUM_SPECIAL, WindowPasses
+from .window_pooling import POOLINGS, POSITIONS, Window, cut_session, vectors_of_sums
 from .window_vectors import WindowSums, WindowVectors
 
 __all__ = ["DEFAULT_MODEL", "Precision", "SessionEncoder", "WindowSums", "WindowVectors"]
-
-DEFAULT_MODEL: Final = Path(__file__).parent / "models" / "mini"
-"""The model that comes with the package."""
-
-_NUM_SPECIAL: Final = 2
-_LENGTH_MULTIPLE: Final = 64  # on GPUs: fewer shapes, and those that matrix units like
-_BATCHES_AT_ONCE: Final = 16  # windows of so many batches are sorted by length together
 
 OnError = Literal["raise", "skip"]
 
@@ -96,7 +88,7 @@ class SessionEncoder:
                 f"the model has {config.vocab_size:,} ids, the tokenizer {tokenizer.vocab_size:,}:"
                 " take the tokenizer that the model was trained with"
             )
-        most = min(config.max_position_embeddings, tokenizer.model_max_length) - _NUM_SPECIAL
+        most = min(config.max_position_embeddings, tokenizer.model_max_length) - NUM_SPECIAL
         window_ids = most if window_ids is None else window_ids
         if not 1 <= window_ids <= most:
             raise ValueError(f"windows of {window_ids} ids: this model takes 1 to {most}")
@@ -151,11 +143,11 @@ class SessionEncoder:
                 f"{DEFAULT_MODEL}: the package's own model is not there; give the folder of a "
                 "model that train_mlm.py wrote"
             )
-        model = load_model(path)
+        found = find_device(device)
         return cls(
-            model,
+            load_model(path),
             load_tokenizer(path) if tokenizer is None else tokenizer,
-            device=(found := find_device(device)),
+            device=found,
             precision=find_precision(precision, found),
             window_ids=window_ids,
             stride=stride,
@@ -197,7 +189,11 @@ class SessionEncoder:
         """
         given, _ = listed(sessions)
         found = self.window_sums(
-            given, batch_size=batch_size, show_progress=show_progress, on_error=on_error
+            given,
+            pooling=pooling,
+            batch_size=batch_size,
+            show_progress=show_progress,
+            on_error=on_error,
         )
         mean_sums = found.sums.astype(np.float64).mean(axis=1)
         sums = np.zeros((len(given), len(POSITIONS), self.hidden_size))
@@ -219,7 +215,11 @@ class SessionEncoder:
     ) -> WindowVectors:
         """One vector a window; see `encode` for the arguments. Sessions skipped have no windows."""
         found = self.window_sums(
-            sessions, batch_size=batch_size, show_progress=show_progress, on_error=on_error
+            sessions,
+            pooling=pooling,
+            batch_size=batch_size,
+            show_progress=show_progress,
+            on_error=on_error,
         )
         mean_sums = found.sums.astype(np.float64).mean(axis=1)
         return WindowVectors(
@@ -270,11 +270,21 @@ class SessionEncoder:
         self,
         sessions: SessionInput | Sequence[SessionInput],
         *,
+        pooling: str | None = None,
         batch_size: int = 16,
         show_progress: bool = False,
         on_error: OnError = "raise",
     ) -> WindowSums:
-        """What every pooling is made of, by window and layer; see `encode` for the arguments."""
+        """What every pooling is made of, by window and layer; see `encode` for the arguments.
+
+        Args:
+            sessions: see `encode`, as the others.
+            pooling: only the sums that this one reads are wanted, which may take less time; the
+                others are then of some positions alone. None for all of them.
+            batch_size: windows at once, at most.
+            show_progress: see there.
+            on_error: see there.
+        """
         if batch_size < 1:
             raise ValueError(f"batch_size={batch_size}: there is at least one window at once")
         if on_error not in ("raise", "skip"):
@@ -283,9 +293,16 @@ class SessionEncoder:
         traces: list[tuple[int, int, int, float, float]] = []
         counts: list[npt.NDArray[np.int64]] = []
         sums: list[npt.NDArray[np.float32]] = []
+        passes = WindowPasses(
+            model=self.model,
+            device=self.device,
+            precision=self.precision,
+            window_ids=self.window_ids,
+            layer_sets=self.layer_sets,
+        )
         found = self._windows(given, show_progress=show_progress, on_error=on_error)
-        while windows := list(islice(found, batch_size * _BATCHES_AT_ONCE)):
-            sums.append(self._sums(windows, batch_size))
+        while windows := list(islice(found, batch_size * BATCHES_AT_ONCE)):
+            sums.append(passes.sums(windows, batch_size, pooling))
             counts += [window.counted.sum(axis=1) for window in windows]
             traces += [(w.session, w.start, w.stop, w.start_ms, w.end_ms) for w in windows]
         columns = list(zip(*traces, strict=True)) or [()] * 5
@@ -323,63 +340,6 @@ class SessionEncoder:
                 f"{skipped[0].reason}",
                 stacklevel=4,
             )
-
-    def _sums(self, windows: list[Window], batch_size: int) -> npt.NDArray[np.float32]:
-        """(w, L, P, H) float32, in the order of `windows`; longest first, so memory is known."""
-        shape = (len(windows), len(self.layer_sets), len(POSITIONS), self.hidden_size)
-        sums = np.empty(shape, dtype=np.float32)
-        order = sorted(range(len(windows)), key=lambda i: -len(windows[i].ids))
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            sums[chosen] = self._sums_of_batch([windows[i] for i in chosen]).numpy()
-        if not np.isfinite(sums).all():
-            raise ValueError(
-                f"the model gave values that are not finite in {self.precision}: try "
-                "precision='bf16' or 'fp32'; if that does not help, its weights are damaged"
-            )
-        return sums
-
-    @torch.inference_mode()
-    def _sums_of_batch(self, windows: list[Window]) -> Tensor:
-        lengths = [len(window.ids) + _NUM_SPECIAL for window in windows]
-        longest = max(lengths)
-        if self.device.type == "cuda":
-            most = self.window_ids + _NUM_SPECIAL
-            longest = min(most, -(-longest // _LENGTH_MULTIPLE) * _LENGTH_MULTIPLE)
-        ids = np.full((len(windows), longest), PAD_ID, dtype=np.int64)
-        counted = np.zeros((len(windows), len(POSITIONS), longest), dtype=np.float32)
-        for row, (window, length) in enumerate(zip(windows, lengths, strict=True)):
-            ids[row, 0], ids[row, length - 1] = CLS_ID, SEP_ID
-            ids[row, 1 : length - 1] = window.ids
-            counted[row, :, 1 : length - 1] = window.counted
-        input_ids = torch.from_numpy(ids).to(self.device)
-        mask = None
-        if min(lengths) < longest:
-            places = torch.arange(longest, device=self.device)
-            mask = (places < torch.tensor(lengths, device=self.device)[:, None]).long()
-        with self._autocast():
-            hidden = self._hidden(input_ids, mask)
-        return pool_hidden(hidden, torch.from_numpy(counted).to(self.device))
-
-    def _hidden(self, input_ids: Tensor, mask: Tensor | None) -> list[Tensor]:
-        last = self.model.config.num_hidden_layers
-        is_last_alone = self.layer_sets == ((last,),)
-        output = self.model.bert(
-            input_ids,
-            attention_mask=mask,
-            output_hidden_states=not is_last_alone,
-            return_dict=True,
-        )
-        if is_last_alone:
-            return [output.last_hidden_state]
-        states = output.hidden_states
-        return [sum(states[i].float() for i in layers) / len(layers) for layers in self.layer_sets]
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if self.precision == "fp32":
-            return nullcontext()
-        dtype = torch.float16 if self.precision == "fp16" else torch.bfloat16
-        return torch.autocast(self.device.type, dtype=dtype)
 
 
 def _num_pooled(counts: npt.NDArray[np.int64], pooling: str) -> npt.NDArray[np.int64]:

@@ -8,15 +8,21 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from data_prep.errors import DataError
 from data_prep.files import write_text_atomically
 from rrweb_tokenizer.telling.wording import clock, duration
 
-from .arguments import UsageError
-from .surprise.judge import Judge, load_judge, ordered
-from .surprise.moments import SessionSurprise
-from .surprise.reading import NamedSession, RejectedSession, read_encoded
+from .early_checks import check_file_to_write, check_model, listed_input
+from .options import UsageError
+
+if TYPE_CHECKING:
+    from data_prep.manifest import Manifest
+
+    from .surprise.judge import Judge
+    from .surprise.moments import SessionSurprise
+    from .surprise.reading import NamedSession, RejectedSession
 
 __all__ = ["add_arguments", "run"]
 
@@ -31,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sessions to watch first, and why."
     )
     parser.add_argument("path", help="recording, folder of recordings, or an address of such")
-    parser.add_argument("--model", help="folder of a model, or a name; default: the package's own")
+    parser.add_argument("--model", help="folder or Hub name of a model (default the package's own)")
     parser.add_argument(
         "--top",
         type=int,
@@ -39,16 +45,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="moments of a session, or sessions (default %(default)s)",
     )
     parser.add_argument(
-        "--moments", type=int, default=1, help="moments told of each session of several (default 1)"
+        "--moments",
+        type=int,
+        default=1,
+        help="moments told of each session of several (default %(default)s)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default auto)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default %(default)s)")
     parser.add_argument(
         "--no_norms",
         action="store_true",
         help="compare events with those of the same input, not with the model's reference",
     )
     parser.add_argument("--json", action="store_true", help="write JSON")
-    parser.add_argument("--output", type=Path, help="file to write to instead of standard output")
+    parser.add_argument("--output", type=Path, help="file to write (default: standard output)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -60,11 +69,17 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.top < 1 or arguments.moments < 1:
         raise UsageError("--top and --moments count what is told: at least 1")
+    manifest = listed_input(arguments.path)
+    check_model(arguments.model)
+    if arguments.output is not None:
+        check_file_to_write(arguments.output)
+    from .surprise.judge import load_judge
+
     judge = load_judge(arguments.model, device=arguments.device, use_norms=not arguments.no_norms)
-    rejected: list[RejectedSession] = []
-    judged = _judged(judge, arguments, rejected)
     if judge.remark:
         print(f"note: {judge.remark}", file=sys.stderr)
+    rejected: list[RejectedSession] = []
+    judged = _judged(judge, manifest, arguments, rejected)
     for broken in rejected[:_MAX_REJECTED_SHOWN]:
         print(f"left out: {broken.name}: {broken.reason}", file=sys.stderr)
     if len(rejected) > _MAX_REJECTED_SHOWN:
@@ -75,30 +90,53 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         text = "\n".join(_lines(judged, arguments))
     if arguments.output is not None:
-        write_text_atomically(arguments.output, text + "\n")
+        try:
+            arguments.output.parent.mkdir(parents=True, exist_ok=True)
+            write_text_atomically(arguments.output, text + "\n")
+        except OSError as error:
+            raise DataError(f"{arguments.output} cannot be written: {error}") from error
+        done = f"{len(judged):,} sessions judged, {len(rejected):,} left out"
+        print(f"{done}: {arguments.output}", file=sys.stderr)
     elif text:
         _print(text)
     return 0 if judged else 2
 
 
 def _judged(
-    judge: Judge, arguments: argparse.Namespace, rejected: list[RejectedSession]
+    judge: Judge,
+    manifest: Manifest,
+    arguments: argparse.Namespace,
+    rejected: list[RejectedSession],
 ) -> list[SessionSurprise]:
     """All sessions that can be read; the others are added to `rejected`."""
-    from tqdm import tqdm
+    from .command_progress import Progress
+    from .surprise.reading import RejectedSession, read_source
+
+    progress = Progress(
+        sum(source.num_bytes for source in manifest.sources), "bytes", verb="judged"
+    )
 
     def readable() -> Iterator[NamedSession]:
-        for found in tqdm(
-            read_encoded(arguments.path, judge.encoder.tokenizer),
-            unit=" sessions",
-            disable=not sys.stderr.isatty(),
-        ):
-            if isinstance(found, RejectedSession):
-                rejected.append(found)
-            else:
+        for source in manifest.sources:
+            num_sessions = 0
+            for found in read_source(source, judge.encoder.tokenizer):
+                if isinstance(found, RejectedSession):
+                    rejected.append(found)
+                    continue
                 yield found
+                num_sessions += 1
+            # Here, whoever took the sessions has asked for the next one: they are judged.
+            progress.advance(source.num_bytes, num_sessions=num_sessions)
 
-    return list(judge.judge(readable(), max_moments=max(arguments.top, arguments.moments)))
+    try:
+        return list(judge.judge(readable(), max_moments=max(arguments.top, arguments.moments)))
+    finally:
+        progress.close()
+
+
+def _ordered(judged: list[SessionSurprise]) -> list[SessionSurprise]:
+    """By their score, highest first, then by name."""
+    return sorted(judged, key=lambda session: (-session.score, session.name))
 
 
 def _lines(judged: list[SessionSurprise], arguments: argparse.Namespace) -> Iterator[str]:
@@ -107,7 +145,7 @@ def _lines(judged: list[SessionSurprise], arguments: argparse.Namespace) -> Iter
         return
     if judged:
         yield f"{len(judged):,} sessions; the first {min(arguments.top, len(judged))} to watch:"
-    for place, session in enumerate(ordered(judged)[: arguments.top], start=1):
+    for place, session in enumerate(_ordered(judged)[: arguments.top], start=1):
         yield ""
         yield f"{place:>3}. {session.score:4.1f}  {session.name}, {duration(session.duration_ms)}"
         if not session.moments:
@@ -146,7 +184,7 @@ def _as_json(
                 "num_scored": session.num_scored,
                 "moments": [moment.as_json() for moment in session.moments[:top]],
             }
-            for session in ordered(judged)
+            for session in _ordered(judged)
         ],
         "rejected": [{"name": broken.name, "reason": broken.reason} for broken in rejected],
     }

@@ -6,16 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 from data_prep.errors import DataError
 from data_prep.session_row import SPLITS
 
-from .arguments import UsageError
-from .session_encoder import DEFAULT_MODEL, SessionEncoder
-from .session_ids import session_of_row
-from .surprise.norms import NORMS_FILE, fit_norms, weights_hash
-from .surprise.scoring import Scorer, ScoringOptions
+from .early_checks import DEFAULT_MODEL, check_input, check_model
+from .options import UsageError
 
 __all__ = ["add_arguments", "run"]
 
@@ -23,18 +18,28 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command."""
     parser.description = (
-        f"Measure how surprising events of each kind are to a model, and write {NORMS_FILE} beside "
-        "its weights. Take sessions that the model was not trained on: what it has seen often "
-        "surprises it less than any new session would."
+        "Measure how surprising events of each kind are to a model, and write surprise_norms.json "
+        "beside its weights. Take sessions that the model was not trained on: what it has seen "
+        "often surprises it less than any new session would."
     )
     parser.add_argument("corpus", type=Path, help="prepared corpus")
-    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="folder of the model")
-    parser.add_argument("--split", choices=SPLITS, default="validation", help="default validation")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default auto)")
     parser.add_argument(
-        "--max_sessions", type=int, default=1000, help="take this many, evenly (default 1000)"
+        "--model",
+        type=Path,
+        default=DEFAULT_MODEL,
+        help="folder of the model (default: the package's own)",
     )
-    parser.add_argument("--output", type=Path, help=f"default: {NORMS_FILE} in the model's folder")
+    parser.add_argument("--split", choices=SPLITS, default="validation", help="default %(default)s")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default %(default)s)")
+    parser.add_argument(
+        "--max_sessions",
+        type=int,
+        default=1000,
+        help="take this many, evenly (default %(default)s)",
+    )
+    parser.add_argument(
+        "--output", type=Path, help="default: surprise_norms.json in the model's folder"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,6 +51,15 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.max_sessions < 1:
         raise UsageError(f"--max_sessions {arguments.max_sessions}: at least 1")
+    check_input(arguments.corpus)
+    check_model(arguments.model)
+    from tqdm import tqdm
+
+    from .session_encoder import SessionEncoder
+    from .session_ids import session_of_row
+    from .surprise.norms import NORMS_FILE, fit_norms, weights_hash
+    from .surprise.scoring import Scorer, ScoringOptions
+
     try:
         encoder = SessionEncoder.from_pretrained(arguments.model, device=arguments.device)
         rows = encoder.corpus_rows(arguments.corpus, arguments.split)

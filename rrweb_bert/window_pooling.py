@@ -1,4 +1,4 @@
-"""Sessions -> windows, hidden states -> pooled sums of windows, sums -> vectors.
+"""Sessions -> windows; sums of hidden states over kinds of positions -> vectors.
 
 Sums and counts are kept apart until the end, so that a session's mean is that over all its
 positions however it was cut. Windows may overlap (`stride`); an id that stands in two is
@@ -16,15 +16,20 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from rrweb_tokenizer import EncodedSession
 from rrweb_tokenizer.session_windows import event_stops, window_bounds
 
 from .session_ids import KINDS_OF_EVENTS, interaction_mask, kind_masks
 
-__all__ = ["POOLINGS", "POSITIONS", "Window", "cut_session", "pool_hidden", "vectors_of_sums"]
+__all__ = [
+    "POOLINGS",
+    "POSITIONS",
+    "Window",
+    "cut_session",
+    "positions_read",
+    "vectors_of_sums",
+]
 
 POSITIONS: Final = ("all", "interactions", *KINDS_OF_EVENTS)
 """What is summed of every window: over all ids, those of events by the visitor, each kind."""
@@ -106,15 +111,22 @@ def cut_session(
     return windows
 
 
-def pool_hidden(hidden: list[Tensor], counted: Tensor) -> Tensor:
-    """(B, L, P, H) float32 sums of hidden states, on the CPU.
+def positions_read(counted: npt.NDArray[np.bool_], pooling: str) -> npt.NDArray[np.bool_]:
+    """(B, T) the positions of windows that a pooling reads: those of its kinds, or all.
+
+    A window without any, but with a fallback, may be asked for its mean over all positions.
 
     Args:
-        hidden: L tensors (B, T, H), of any floating type.
-        counted: (B, P, T) float32 of 0 and 1.
+        counted: (B, P, T), which positions each kind takes.
+        pooling: one of `POOLINGS`.
+
+    Raises:
+        ValueError: there is no such pooling.
     """
-    sums = [torch.bmm(counted, layer.float()) for layer in hidden]
-    return torch.stack(sums, dim=1).cpu()
+    kinds = list(_kinds_of(pooling))
+    is_read = np.logical_or.reduce(counted[:, kinds], axis=1)
+    falls_back = ~is_read.any(axis=1) & (min(kinds) < _NUM_WITH_FALLBACK)
+    return np.where(falls_back[:, None], counted[:, 0], is_read)
 
 
 def vectors_of_sums(
@@ -133,13 +145,17 @@ def vectors_of_sums(
     Raises:
         ValueError: there is no such pooling.
     """
-    if pooling not in POOLINGS:
-        raise ValueError(f"pooling {pooling!r} is none of {', '.join(POOLINGS)}")
     parts = []
-    for kind in POOLINGS[pooling]:
+    for kind in _kinds_of(pooling):
         is_kept = (counts[:, kind] > 0) | (kind >= _NUM_WITH_FALLBACK)
         used = np.where(is_kept, kind, 0)
         rows = np.arange(len(sums))
         divisor = np.maximum(counts[rows, used], 1)
         parts.append(sums[rows, used] / divisor[:, None])
     return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _kinds_of(pooling: str) -> tuple[int, ...]:
+    if pooling not in POOLINGS:
+        raise ValueError(f"pooling {pooling!r} is none of {', '.join(POOLINGS)}")
+    return POOLINGS[pooling]

@@ -35,6 +35,11 @@ READERS: Final[tuple[Reader, ...]] = (
 
 _MAX_NAME_CHARS: Final = 200
 
+_FORMS: Final = (
+    "JSON or JSON Lines with rrweb events, exports of session replay services, Parquet, SQLite, "
+    "zip, tar, also as .gz or .zst: docs/containers.md"
+)
+
 
 def reader_of(name: str) -> Reader:
     """Return the reader of a name: one of `READERS`, an entry point, or `module:function`.
@@ -107,8 +112,7 @@ def read_content(
         raise UnreadableError("empty file")
     chosen = reader or next((r for r in READERS if r.detect(content.head)), None)
     if chosen is None:
-        known = ", ".join(r.name for r in READERS)
-        raise UnreadableError(f"none of the known forms ({known})", "byte 0")
+        raise UnreadableError(f"none of the known forms ({_FORMS})", "byte 0")
     try:
         yield from chosen.read(content)
     except DECODE_ERRORS as error:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filelock import FileLock
 
@@ -23,7 +23,7 @@ from data_prep.errors import DataError
 from data_prep.manifest import list_sources
 from data_prep.remote import is_remote
 
-from ..session_encoder import SessionEncoder
+from ..command_progress import Progress
 from ..window_pooling import POOLINGS
 from .labels import Labels, read_labels
 from .layout import Header, read_header
@@ -31,8 +31,10 @@ from .merging import Counts, merge, rejected_file
 from .options import EmbedOptions
 from .parts import EmbeddedFile, EmbeddedParts
 from .pieces import CorpusPieces, Piece, PieceFile, Pieces, RecordingPieces
-from .progress import EmbedProgress
 from .vectors import batch_of_sessions, model_hash, tokenizer_hash
+
+if TYPE_CHECKING:
+    from ..session_encoder import SessionEncoder
 
 __all__ = ["embed"]
 
@@ -125,6 +127,7 @@ class _Job:
         counts = merge(self._output, self._header, keys, parts, self._labels)
         if not counts.num_sessions:
             self._output.unlink()
+            shutil.rmtree(self._work, ignore_errors=True)
             raise DataError(_nothing_embedded(counts))
         shutil.rmtree(self._work, ignore_errors=True)
         self._say(counts, progress)
@@ -181,7 +184,7 @@ class _Job:
         row = [str(header), device, self._batch_size, self._options.reader]
         return hashlib.sha256(json.dumps(row).encode()).hexdigest()[:16]
 
-    def _embed_missing(self, parts: EmbeddedParts) -> EmbedProgress:
+    def _embed_missing(self, parts: EmbeddedParts) -> Progress:
         weights = list(self._pieces.wanted())
         missing = sum(w.weight for w in weights if not parts.holds(w.key))
         num_held = sum(parts.holds(w.key) for w in weights)
@@ -193,9 +196,13 @@ class _Job:
             wanted.add(name)
             return name in parts
 
-        progress = EmbedProgress(missing, self._pieces.unit, is_shown=self._options.show_progress)
+        progress = Progress(
+            missing, self._pieces.unit, verb="embedded", is_shown=self._options.show_progress
+        )
         try:
             for piece in self._pieces.pieces(is_done):
+                # Of a part that lost a file, the other files are embedded again.
+                progress.extend(sum(f.weight for f in piece.files if parts.holds(f.key)))
                 batch, files = self._rows_of(piece)
                 parts.write(piece.name, batch, files)
                 progress.advance(
@@ -223,7 +230,7 @@ class _Job:
         windows = iter(_windows_by_session(batch))
         return batch, [_embedded(f, list(islice(windows, len(f.sessions)))) for f in piece.files]
 
-    def _say(self, counts: Counts, progress: EmbedProgress) -> None:
+    def _say(self, counts: Counts, progress: Progress) -> None:
         report, labels = self._report, self._labels
         if isinstance(self._pieces, RecordingPieces):
             report(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,12 @@ from data_prep.encoding import tokenizer_hashes
 from data_prep.session_row import SessionRow
 from rrweb_tokenizer import RRWebTokenizer
 
-from ..session_encoder import SessionEncoder, WindowSums
 from ..session_ids import event_starts_of
 from ..window_pooling import POSITIONS, vectors_of_sums
 from .layout import schema_of
+
+if TYPE_CHECKING:
+    from ..session_encoder import SessionEncoder, WindowSums
 
 __all__ = ["batch_of_sessions", "model_hash", "tokenizer_hash", "vectors_of_sessions"]
 
@@ -57,7 +59,7 @@ def vectors_of_sessions(
     encoder: SessionEncoder, rows: Sequence[SessionRow], pooling: str, batch_size: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], WindowSums]:
     """(s, H) vectors of the sessions and (w, H) of their windows, from one pass of the model."""
-    found = encoder.window_sums(list(rows), batch_size=batch_size)
+    found = encoder.window_sums(list(rows), pooling=pooling, batch_size=batch_size)
     window_sums = found.sums.astype(np.float64).mean(axis=1)
     sums = np.zeros((len(rows), *window_sums.shape[1:]))
     counts = np.zeros((len(rows), len(POSITIONS)), dtype=np.int64)

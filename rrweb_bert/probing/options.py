@@ -15,13 +15,13 @@ from joblib import Parallel, delayed
 from data_prep.errors import DataError
 from data_prep.prepare import PrepareOptions, open_or_prepare
 
-from ..arguments import UsageError
+from ..options import UsageError
 from .embedding_cache import cached_sums, comparing_encoder, untrained_encoder
 from .labels import read_labels
 from .probes import WindowStates
 from .units import Sessions, load_sessions
 
-__all__ = ["Pair", "Probed", "add_pair_arguments", "find_pairs", "judged", "open_pair"]
+__all__ = ["Pair", "Probed", "find_pairs", "judged", "open_pair"]
 
 Result = TypeVar("Result")
 
@@ -50,39 +50,6 @@ class Probed:
     tokenizer: Any
     trained: WindowStates
     untrained: dict[str, WindowStates]
-
-
-def add_pair_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments that the two commands share."""
-    add = parser.add_argument
-    add("model", metavar="MODEL", help="folder of a model, or a name on the Hub")
-    add("data", metavar="DATA", help="prepared corpus with held-out splits, or recordings")
-    add("--labels", type=Path, required=True, help="JSON Lines, one session a line")
-    add(
-        "--trained_on",
-        type=Path,
-        metavar="CORPUS",
-        help="the corpus that MODEL was trained on, where DATA is another one",
-    )
-    add(
-        "--pairs",
-        nargs="+",
-        default=[],
-        metavar="MODEL:CORPUS",
-        help="further models, each with the corpus it was trained on: results are pooled",
-    )
-    add("--group", metavar="FIELD", help="label that groups sessions; else the corpus's groups")
-    add("--group_by", default="auto", help="how recordings are grouped where DATA is no corpus")
-    add("--window_ids", type=int, default=510, help="most ids of a window (%(default)s)")
-    add("--untrained", type=int, default=1, help="untrained encoders, by seed (%(default)s)")
-    add("--batch_size", type=int, default=16, help="windows at once (%(default)s)")
-    add("--device", default="auto", help="auto, cpu or cuda (%(default)s)")
-    add("--precision", default="auto", choices=("auto", "fp32", "fp16", "bf16"))
-    add("--cache_dir", type=Path, help="keeps vectors for the next run")
-    add("--num_proc", type=int, default=1, help="pairs judged at once (%(default)s)")
-    add("--seed", type=int, default=0, help="of boosting and of the bootstrap (%(default)s)")
-    add("--json", type=Path, metavar="FILE", help="write all figures")
-    add("--markdown", type=Path, metavar="FILE", help="write the tables")
 
 
 def find_pairs(arguments: argparse.Namespace) -> list[Pair]:

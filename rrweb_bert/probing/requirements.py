@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from ..arguments import UsageError
+from ..options import UsageError
 
 __all__ = ["require_extra"]
 

@@ -202,6 +202,8 @@ def _short(value: float) -> str:
         return "0"
     if abs(value) >= 1e6:
         return f"{value / 1e6:.3g}M"
-    if abs(value) >= 1e4:
+    if 999.5 <= abs(value) < 9999.5:
+        return f"{value:,.0f}"
+    if abs(value) >= 1e4 - 0.5:
         return f"{value / 1e3:.3g}k"
     return f"{value:.3g}" if abs(value) >= 1e-3 else f"{value:.0e}"

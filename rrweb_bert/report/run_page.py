@@ -16,7 +16,7 @@ from rrweb_bert.evaluation import KINDS
 from rrweb_bert.history import HISTORY_FILE, TrainingHistory
 from rrweb_bert.report.charts import CHART_STYLE, Series, line_chart
 
-__all__ = ["is_run", "restart_steps", "run_page"]
+__all__ = ["restart_steps", "run_page"]
 
 EXAMPLES_FILE: Final = "examples.jsonl"
 _MAX_EXAMPLES: Final = 40
@@ -37,11 +37,6 @@ _STYLE: Final = Markup("""
 """)
 
 Row = dict[str, float]
-
-
-def is_run(path: Path) -> bool:
-    """Whether a folder is the output of a training run."""
-    return (path / HISTORY_FILE).is_file()
 
 
 def restart_steps(rows: Sequence[Row]) -> list[float]:
@@ -162,9 +157,10 @@ def _losses(train: list[Row], evaluation: list[Row], restarts: list[float]) -> l
     if evaluation:
         series.append(Series(name="evaluation", points=_points(evaluation, "eval_loss")))
     rows = sorted((*train, *evaluation), key=lambda row: row["step"])
+    told = " Dashed: the learning rate starts again." if restarts else ""
     return [
         line_chart(series, ticks=_ticks(rows), restarts=restarts),
-        paragraph("Nats a masked id. Dashed: the learning rate starts again.", is_soft=True),
+        paragraph(f"Nats a masked id.{told}", is_soft=True),
     ]
 
 

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from markupsafe import Markup
 
-from data_prep.html_page import page, paragraph, section, table, tiles
+from data_prep.html_page import page, paragraph, section, tiles
 from rrweb_bert.report.charts import CHART_STYLE, TimeBar, time_line
 from rrweb_bert.report.neighbours import Neighbour
 from rrweb_bert.surprise.moments import SessionSurprise, session_entries
@@ -196,10 +196,21 @@ def _moments(judged: SessionSurprise) -> list[Markup]:
 def _like(neighbours: Sequence[Neighbour]) -> list[Markup]:
     if not neighbours:
         return [paragraph("The index holds no other session.")]
-    rows = [(f"{each.similarity:.3f}", each.session_id, each.about) for each in neighbours]
+    row = Markup(
+        '<tr><td class="number">{}</td><td class="text"><b>{}</b>'
+        '<span class="why">{}</span></td></tr>'
+    )
+    rows = Markup("\n").join(
+        row.format(f"{each.similarity:.3f}", each.session_id, each.about) for each in neighbours
+    )
+    head = Markup('<tr><th class="number">likeness</th><th class="text">session</th></tr>')
     return [
-        table(("likeness", "session", "about it"), rows, numbers=(0,)),
-        paragraph("Likeness: cosine of the sessions' vectors, 1 at most.", is_soft=True),
+        Markup('<div class="scroll moments"><table>{}{}</table></div>').format(head, rows),
+        paragraph(
+            "Likeness: cosine of the sessions' vectors, 1 at most. `search` takes the mean of all "
+            "vectors off first, so that its figures are lower.",
+            is_soft=True,
+        ),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,12 @@ from data_prep.session_row import SessionRow
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 
 from ..embeddings.vectors import model_hash, tokenizer_hash, vectors_of_sessions
-from ..session_encoder import SessionEncoder
 from .build import unit_vectors
 from .layout import WINDOW, IndexHeader
 from .why import Moments
+
+if TYPE_CHECKING:
+    from ..session_encoder import SessionEncoder
 
 __all__ = [
     "Query",

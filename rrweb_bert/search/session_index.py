@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,6 @@ from data_prep.errors import DataError
 from rrweb_tokenizer import RRWebTokenizer
 from rrweb_tokenizer.text_model import TextModel
 
-from ..session_encoder import SessionEncoder
 from .build import build_index, check_tokenizer
 from .layout import ITEM, WINDOW, IndexHeader, array_of, open_header
 from .neighbours import Neighbours, Tuned
@@ -34,6 +33,9 @@ from .queries import Query, check_encoder, query_of_file, query_of_text
 from .where import mask_of
 from .why import Moments, Why, why_alike, why_words
 from .words import WordIndex, words_of
+
+if TYPE_CHECKING:
+    from ..session_encoder import SessionEncoder
 
 __all__ = ["Hit", "SessionIndex"]
 

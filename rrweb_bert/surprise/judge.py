@@ -6,17 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers.utils import logging
-
 from data_prep.errors import DataError
-from rrweb_bert.arguments import UsageError
+from rrweb_bert.options import UsageError
 from rrweb_bert.session_encoder import DEFAULT_MODEL, SessionEncoder
 from rrweb_bert.surprise.moments import SessionSurprise, session_surprise
 from rrweb_bert.surprise.norms import NORMS_FILE, Norms, fit_norms, weights_hash
 from rrweb_bert.surprise.reading import NamedSession
 from rrweb_bert.surprise.scoring import EventScores, Scorer, ScoringOptions
 
-__all__ = ["Judge", "load_judge", "ordered"]
+__all__ = ["Judge", "load_judge"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,7 +77,6 @@ def load_judge(model: str | Path | None, *, device: str = "auto", use_norms: boo
         UsageError: the model cannot be loaded.
         DataError: its norms are damaged.
     """
-    logging.disable_progress_bar()
     try:
         encoder = SessionEncoder.from_pretrained(model, device=device)
     except (ValueError, RuntimeError) as error:  # torch names no device in a RuntimeError
@@ -93,11 +90,6 @@ def load_judge(model: str | Path | None, *, device: str = "auto", use_norms: boo
         model=encoder.model, device=encoder.device, options=options, precision=encoder.precision
     )
     return Judge(encoder=encoder, scorer=scorer, norms=norms, remark=remark)
-
-
-def ordered(judged: Iterable[SessionSurprise]) -> list[SessionSurprise]:
-    """Sessions by their score, highest first, then by name."""
-    return sorted(judged, key=lambda session: (-session.score, session.name))
 
 
 def _norms_of(folder: Path) -> tuple[Norms | None, str]:

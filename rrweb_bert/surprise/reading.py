@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_prep.limits import DEFAULT_LIMITS
+from data_prep.manifest import Source, list_sources
 from data_prep.readers import Rejected, Session
-from data_prep.sessions import open_sessions
+from data_prep.sessions import sessions_of
 from rrweb_tokenizer import EncodedSession, RRWebTokenizer
 from rrweb_tokenizer.collection import paused_collection
 from rrweb_tokenizer.schema import decode_events
 from rrweb_tokenizer.telling.reader import printable
 
-__all__ = ["NamedSession", "RejectedSession", "read_encoded"]
+__all__ = ["NamedSession", "RejectedSession", "read_encoded", "read_source"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,7 +44,15 @@ def read_encoded(
     Raises:
         DataError: there is nothing at all, or the place cannot be reached.
     """
-    for found in open_sessions(path):
+    for source in list_sources([path]).sources:
+        yield from read_source(source, tokenizer)
+
+
+def read_source(
+    source: Source, tokenizer: RRWebTokenizer
+) -> Iterator[NamedSession | RejectedSession]:
+    """The sessions of one file, one after another."""
+    for found in sessions_of(source, DEFAULT_LIMITS):
         yield _encode(found, tokenizer)
 
 

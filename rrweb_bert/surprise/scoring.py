@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from rrweb_bert.evaluation import KINDS, kind_table
+from rrweb_bert.length_batches import CPU_BATCH_IDS, batches_by_length
 from rrweb_bert.modeling_rrweb_bert import IGNORE_INDEX
 from rrweb_bert.surprise.masked_copies import MaskedCopy, masked_copies, scored_events
 from rrweb_tokenizer import EncodedSession
@@ -25,6 +26,7 @@ from rrweb_tokenizer.structural_vocab import CLS_ID, MAX_VOCAB_SIZE, PAD_ID, SEP
 
 __all__ = ["EventScores", "MaskedModel", "Scorer", "ScoringOptions"]
 
+_GPU_BATCH_IDS: Final = 4096
 _BATCHES_AT_ONCE: Final = 16  # copies of so many batches are sorted by length together
 
 
@@ -90,14 +92,15 @@ class Scorer:
         model: in evaluation mode, on `device`.
         device: where to compute.
         options: how events are hidden.
-        batch_ids: how many ids a batch has at most, padding included.
+        batch_ids: how many ids a batch has at most, padding included; None for what suits the
+            device.
         precision: "fp32", or "fp16" and "bf16" by autocast.
     """
 
     model: MaskedModel
     device: torch.device
     options: ScoringOptions = field(default_factory=ScoringOptions)
-    batch_ids: int = 4096
+    batch_ids: int | None = None
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
 
     def score(self, session: EncodedSession) -> EventScores:
@@ -118,7 +121,7 @@ class Scorer:
             max_event_ids=options.max_event_ids,
         )
         kinds = kind_table(vocab_size=MAX_VOCAB_SIZE).numpy()
-        for batch in _batches(copies, self.batch_ids):
+        for batch in self._batches(copies):
             targets = np.concatenate([copy.targets for copy in batch])
             of_event = np.searchsorted(events, np.concatenate([copy.events for copy in batch]))
             np.add.at(nats, (of_event, kinds[targets]), self._losses(batch, targets))
@@ -130,6 +133,17 @@ class Scorer:
             )
         heads = session.ids[session.event_starts.astype(np.int64)[events]].astype(np.int64)
         return EventScores(events=events, heads=heads, nats=nats, counts=counts)
+
+    def _batches(self, copies: Iterable[MaskedCopy]) -> Iterator[list[MaskedCopy]]:
+        """Copies of like length together; on a CPU of equal length, as those of a window are."""
+        is_cpu = self.device.type == "cpu"
+        max_ids = self.batch_ids or (CPU_BATCH_IDS if is_cpu else _GPU_BATCH_IDS)
+        remaining = iter(copies)
+        # A copy has about 500 ids, so that these are some 16 batches.
+        while chunk := list(islice(remaining, max(1, max_ids * _BATCHES_AT_ONCE // 512))):
+            lengths = [len(copy.ids) + 2 for copy in chunk]
+            for places in batches_by_length(lengths, max_ids=max_ids, pads=not is_cpu):
+                yield [chunk[place] for place in places]
 
     @torch.inference_mode()
     def _losses(
@@ -165,18 +179,3 @@ class Scorer:
             return nullcontext()
         dtype = torch.float16 if self.precision == "fp16" else torch.bfloat16
         return torch.autocast(self.device.type, dtype=dtype)
-
-
-def _batches(copies: Iterable[MaskedCopy], batch_ids: int) -> Iterator[list[MaskedCopy]]:
-    """Copies of like length together, each batch of at most `batch_ids` ids or one copy."""
-    remaining = iter(copies)
-    # A copy has about 500 ids, so that these are some 16 batches.
-    while chunk := list(islice(remaining, max(1, batch_ids * _BATCHES_AT_ONCE // 512))):
-        chunk.sort(key=lambda copy: -len(copy.ids))
-        batch: list[MaskedCopy] = []
-        for copy in chunk:
-            if batch and (len(batch) + 1) * (len(batch[0].ids) + 2) > batch_ids:
-                yield batch
-                batch = []
-            batch.append(copy)
-        yield batch

@@ -3,7 +3,6 @@ import shutil
 
 import pytest
 
-from rrweb_bert.arguments import UsageError
 from rrweb_bert.checkpoints import (
     best_of,
     choose_checkpoint,
@@ -13,6 +12,7 @@ from rrweb_bert.checkpoints import (
     remove_leftovers,
     write_overview,
 )
+from rrweb_bert.options import UsageError
 from rrweb_bert.sealing import SEAL_FILE, seal_folder
 
 

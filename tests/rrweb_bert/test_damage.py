@@ -6,9 +6,9 @@ import shutil
 import pytest
 import torch
 
-from rrweb_bert.arguments import UsageError
 from rrweb_bert.checkpoints import choose_checkpoint, problem_of
 from rrweb_bert.disk_space import CheckpointError
+from rrweb_bert.options import UsageError
 from rrweb_bert.sealing import SEAL_FILE
 
 FILES = (

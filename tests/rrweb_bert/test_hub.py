@@ -204,6 +204,16 @@ def test_what_arrived_before_the_connection_was_lost_is_not_sent_again(hub, mode
     assert "the connection to the Hub was lost" in capsys.readouterr().out
 
 
+def test_a_dry_run_says_whose_a_name_without_owner_is_and_refuses_what_is_no_name(
+    model_dir, capsys
+):
+    assert main(["push", str(model_dir), "name", "--dry_run"]) == 0
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told.endswith("would go to name, below the name of whoever is logged in")
+    assert main(["push", str(model_dir), "a/b/c", "--dry_run"]) == 2
+    assert "a/b/c is no name on the Hub" in capsys.readouterr().err
+
+
 def test_a_dry_run_names_the_files_and_asks_nobody(model_dir, monkeypatch, capsys):
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")

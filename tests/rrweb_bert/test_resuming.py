@@ -5,7 +5,7 @@ import pytest
 from filelock import FileLock
 
 from rrweb_bert import resuming
-from rrweb_bert.arguments import UsageError
+from rrweb_bert.options import UsageError
 from rrweb_bert.resuming import check_folder, find_start, held, origins_of
 from rrweb_bert.run_record import RunRecord
 from rrweb_bert.sealing import seal_folder

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from rrweb_bert.arguments import UsageError
 from rrweb_bert.history import TrainingHistory
+from rrweb_bert.options import UsageError
 from rrweb_bert.run_record import Origin, RunRecord, refuse_other_run
 
 

@@ -224,6 +224,18 @@ def test_rows_stand_where_their_sessions_stood(encoder, sessions, order, batch_s
     np.testing.assert_allclose(found, expected[order], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("pooling", list(POOLINGS))
+def test_a_pooling_reads_the_same_sums_where_only_its_own_are_computed(encoder, sessions, pooling):
+    everything = encoder.window_sums(sessions)
+    own = encoder.window_sums(sessions, pooling=pooling)
+    assert own.counts.tolist() == everything.counts.tolist()
+    np.testing.assert_allclose(
+        vectors_of_sums(own.sums[:, 0], own.counts, pooling),
+        vectors_of_sums(everything.sums[:, 0], everything.counts, pooling),
+        atol=1e-5,
+    )
+
+
 def test_a_session_without_interactions_falls_back_to_all_positions(encoder):
     session = session_of(ids_of("KEY_HEAD EL_0 EV_Meta DT_1 NAV EV_FullSnapshot DT_2 N_1 TAG_html"))
     np.testing.assert_array_equal(

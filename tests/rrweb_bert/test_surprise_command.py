@@ -13,6 +13,7 @@ from rrweb_events import change, click, element, meta, snapshot, text
 from transformers import set_seed
 
 from data_prep.prepare import PrepareOptions, prepare
+from rrweb_bert import command_progress
 from rrweb_bert.__main__ import main
 from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
 from rrweb_bert.report.run_page import restart_steps
@@ -125,6 +126,16 @@ def test_surprise_of_a_folder_gives_the_reason_for_each_session(model_dir, recor
     assert "3 sessions; the first 3 to watch:" in out
     assert out.count("less expected than") == 2
     assert "nothing that a visitor did" in out
+
+
+def test_a_folder_tells_how_far_it_is_where_nobody_sees_a_bar(
+    model_dir, recordings, capsys, monkeypatch
+):
+    monkeypatch.setattr(command_progress, "_SECONDS_BETWEEN_LINES", 0.0)
+    assert run("surprise", recordings, "--model", model_dir) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("judged")]
+    assert len(lines) == 5  # a file each, two of them without a session
+    assert lines[-1].startswith("judged 3 sessions, 100% of the bytes, ")
 
 
 def test_surprise_writes_to_a_file(model_dir, recordings, tmp_path, capsys):

@@ -11,7 +11,7 @@ from synthetic import write_recordings
 from data_prep.prepare import PrepareOptions, prepare
 from data_prep.shards import SplitTable
 from rrweb_bert.__main__ import main
-from rrweb_bert.evaluate import command
+from rrweb_bert.evaluate import command, evaluating
 from rrweb_bert.evaluate.batches import masked_batches
 from rrweb_bert.evaluate.figures import MODEL, figures_of
 from rrweb_bert.evaluate.ngrams import count_ngrams
@@ -141,7 +141,7 @@ def test_the_baselines_never_see_held_out_sessions(model_dir, corpus, tmp_path, 
         seen.append(table)
         return count_ngrams(table, vocab_size, **options)
 
-    monkeypatch.setattr(command, "count_ngrams", spy)
+    monkeypatch.setattr(evaluating, "count_ngrams", spy)
     assert _evaluate(model_dir, corpus.path, tmp_path, "--split", "test", "--num_windows", "1") == 0
     assert [(table.corpus_dir, table.split) for table in seen] == [(corpus.path, "train")]
 
@@ -282,7 +282,7 @@ def test_a_corpus_of_another_tokenizer_is_refused(corpus, small_model_proto, tmp
 
 def test_what_is_no_model_is_refused(corpus, tmp_path, capsys):
     assert _evaluate(tmp_path / "nothing", corpus.path, tmp_path) == 2
-    assert "is no model that can be loaded" in capsys.readouterr().err
+    assert "there is no such folder, and it is no name on the Hub" in capsys.readouterr().err
 
 
 def test_a_model_whose_tokenizer_is_damaged_is_refused(model_dir, corpus, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""How far `embed` is: a bar on a terminal, a plain line every few seconds elsewhere."""
+"""How far a command is with many sessions: a bar on a terminal, else a line every few seconds."""
 
 from __future__ import annotations
 
@@ -8,27 +8,34 @@ from typing import Final, TextIO
 
 from tqdm import tqdm
 
-__all__ = ["EmbedProgress"]
+__all__ = ["Progress"]
 
 _SECONDS_BETWEEN_LINES: Final = 5.0
 
 
-class EmbedProgress:
+class Progress:
     """Shows sessions, windows, sessions a second and the time left."""
 
     def __init__(
-        self, total: int, unit: str, *, is_shown: bool = True, stream: TextIO | None = None
+        self,
+        total: int,
+        unit: str,
+        *,
+        verb: str,
+        is_shown: bool = True,
+        stream: TextIO | None = None,
     ) -> None:
         """Start the clock.
 
         Args:
             total: what there is to do, in bytes or ids.
             unit: which of them.
+            verb: what is done to a session, as "embedded".
             is_shown: False for silence.
             stream: where to; standard error where not given.
         """
         self.num_sessions = self.num_windows = 0
-        self._done, self._total, self._unit = 0, total, unit
+        self._done, self._total, self._unit, self._verb = 0, total, unit, verb
         self._stream = stream if stream is not None else sys.stderr
         self._is_shown = is_shown
         self._began = self._last_line = time.monotonic()
@@ -36,7 +43,7 @@ class EmbedProgress:
         if is_shown and self._stream.isatty():
             self._bar = tqdm(
                 total=total,
-                desc="embedded",
+                desc=verb,
                 unit=unit,
                 unit_scale=True,
                 file=self._stream,
@@ -48,7 +55,7 @@ class EmbedProgress:
         """Seconds since the start."""
         return time.monotonic() - self._began
 
-    def advance(self, weight: int, *, num_sessions: int, num_windows: int) -> None:
+    def advance(self, weight: int, *, num_sessions: int, num_windows: int = 0) -> None:
         """Count what was done."""
         self._done += weight
         self.num_sessions += num_sessions
@@ -63,6 +70,12 @@ class EmbedProgress:
             self._last_line = time.monotonic()
             print(self._line(), file=self._stream, flush=True)
 
+    def extend(self, weight: int) -> None:
+        """Take up more to do than was known at the start."""
+        self._total += weight
+        if self._bar is not None:
+            self._bar.total = self._total
+
     def close(self) -> None:
         """Leave the terminal tidy."""
         if self._bar is not None:
@@ -71,9 +84,10 @@ class EmbedProgress:
     def _line(self) -> str:
         seconds = max(self.seconds, 1e-9)
         left = (self._total - self._done) * seconds / self._done if self._done else 0.0
+        windows = f", {self.num_windows:,} windows" if self.num_windows else ""
         share = self._done / self._total if self._total else 1.0
         return (
-            f"embedded {self.num_sessions:,} sessions, {self.num_windows:,} windows, {share:.0%} "
-            f"of the {self._unit}, {self.num_sessions / seconds:,.1f} sessions/s, about "
+            f"{self._verb} {self.num_sessions:,} sessions{windows}, {share:.0%} of the "
+            f"{self._unit}, {self.num_sessions / seconds:,.1f} sessions/s, about "
             f"{left:,.0f} s left"
         )

@@ -1,0 +1,96 @@
+"""What can be wrong with a call is said at once, before seconds of imports and a model's loading.
+
+Nothing here imports torch or transformers.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from data_prep.errors import DataError
+from data_prep.manifest import Manifest, list_sources
+from data_prep.remote import is_remote
+
+from .options import UsageError
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "check_embeddings",
+    "check_file_to_write",
+    "check_input",
+    "check_model",
+    "listed_input",
+]
+
+DEFAULT_MODEL: Final = Path(__file__).parent / "models" / "mini"
+"""The model that comes with the package."""
+
+
+def check_input(path: Path | str) -> None:
+    """See that a recording, folder or corpus on this machine is there; addresses are not asked.
+
+    Raises:
+        DataError: it is not.
+    """
+    if not is_remote(str(path)) and not os.path.exists(path):  # noqa: PTH110 - overlong names
+        raise DataError(f"{path} does not exist; name a folder of recordings or a file")
+
+
+def listed_input(path: Path | str) -> Manifest:
+    """The files of a recording, folder or address.
+
+    Raises:
+        DataError: there is nothing, or the place cannot be reached.
+    """
+    return list_sources([path if is_remote(str(path)) else Path(path)])
+
+
+def check_embeddings(path: Path) -> None:
+    """See that there is a file of embeddings; what it holds is checked when it is read.
+
+    Raises:
+        DataError: there is none.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise DataError(f"{path} {what}; name the file that `python -m rrweb_bert embed` wrote")
+
+
+def check_model(model: Path | str | None) -> None:
+    """See that a folder holds a model; of a name on the Hub only that it can be one.
+
+    Raises:
+        UsageError: it does not, or is no name.
+    """
+    from .hub_files import is_hub_name
+
+    if model is None:
+        return
+    path = Path(model)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise UsageError(
+                f"{model} holds no model: config.json is missing. Give the output folder of "
+                "train_mlm.py, or one of its checkpoint-<step> folders"
+            )
+    elif path.exists():
+        raise UsageError(f"{model} is a file; a model is a folder that train_mlm.py wrote")
+    elif not is_hub_name(str(model)):
+        raise UsageError(
+            f"{model}: there is no such folder, and it is no name on the Hub (owner/name)"
+        )
+
+
+def check_file_to_write(path: Path) -> None:
+    """See that a file can have this name; folders above it are made when it is written.
+
+    Raises:
+        UsageError: it is a folder, or lies below a file.
+    """
+    if path.is_dir():
+        raise UsageError(f"--output {path} is a folder; name a file in it")
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise UsageError(f"--output {path} lies below {above}, which is a file")
