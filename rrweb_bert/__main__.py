@@ -17,7 +17,7 @@ from data_prep.plain_text import without_controls
 
 from .arguments import UsageError
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 COMMANDS: Final = {
     "probe": ("probe_command", "judge frozen vectors by what classifiers read in them"),
@@ -38,20 +38,25 @@ COMMANDS: Final = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status: 0 done, 2 it cannot run as asked."""
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="python -m rrweb_bert", allow_abbrev=False)
-    choices = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (module_name, summary) in COMMANDS.items():
-        command = choices.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        if words[:1] == [name]:
-            module = importlib.import_module(f".{module_name}", __package__)
-            module.add_arguments(command)
-            command.set_defaults(run=module.run)
-    arguments = parser.parse_args(words)
+    arguments = make_parser(words).parse_args(words)
     try:
         return int(arguments.run(arguments))
     except (UsageError, DataError) as error:
         print(f"error: {without_controls(str(error))}", file=sys.stderr)
         return 2
+
+
+def make_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The parser of all commands, with the options of the one that `words` begin with."""
+    parser = argparse.ArgumentParser(prog="python -m rrweb_bert", allow_abbrev=False)
+    choices = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module_name, summary) in COMMANDS.items():
+        command = choices.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        if list(words[:1]) == [name]:
+            module = importlib.import_module(f".{module_name}", __package__)
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    return parser
 
 
 if __name__ == "__main__":
