@@ -9,6 +9,8 @@ August 2024, and the 2.0 that follows it takes no plug-ins.
 import sys
 from pathlib import Path
 
+from sphinx.application import Sphinx
+
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "_extensions")]
 
@@ -21,18 +23,18 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "command_pages",
+    "markdown_tables",
 ]
 
 # The source is the whole repository, so that README, CHANGELOG and benchmarks are pages too, and
 # what links to them is checked. What a link names and is no page becomes a download.
-root_doc = "docs/index"
+root_doc = "docs/README"
 include_patterns = [
     "docs/**",
     "*.md",
     "benchmarks/RESULTS.md",
     "examples/README.md",
 ]
-exclude_patterns = ["docs/README.md"]  # docs/index.rst includes it
 
 myst_heading_anchors = 4
 myst_enable_extensions = ["attrs_block"]
@@ -41,7 +43,6 @@ default_role = "code"  # docstrings are written with single backticks
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
-autodoc_class_signature = "separated"
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 
@@ -53,3 +54,23 @@ html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False
 pygments_style = "tango"
+
+
+def _add_navigation(app: Sphinx, name: str, source: list[str]) -> None:
+    """The front page is docs/README.md, as on GitHub; only the site needs the order of the pages."""
+    if name == app.config.root_doc:
+        source[0] += (HERE / "navigation.txt").read_text(encoding="utf-8")
+
+
+def _add_entrance(app: Sphinx, error: Exception | None) -> None:
+    """index.html leads to the front page."""
+    if error is None and app.builder.format == "html":
+        target = f"{app.config.root_doc}.html"
+        page = f'<!doctype html><meta http-equiv="refresh" content="0; url={target}">\n'
+        (Path(app.outdir) / "index.html").write_text(page, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("source-read", _add_navigation)
+    app.connect("build-finished", _add_entrance)

@@ -1,0 +1,40 @@
+"""Tables in docstrings are written as in Markdown; autodoc reads them as what they are."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from sphinx.application import Sphinx
+
+
+def with_list_tables(lines: list[str]) -> list[str]:
+    """Lines of a docstring in which each run of `| a | b |` is a list-table.
+
+    >>> with_list_tables(["t", "", "| a | b |", "|---|---|", "| 1 | |"])[2:]
+    ['.. list-table::', '   :header-rows: 1', '', '   * - a', '     - b', '   * - 1', '     -', '']
+    """
+    result: list[str] = []
+    for is_table, run in itertools.groupby(lines, key=lambda line: line.startswith("|")):
+        if not is_table:
+            result += run
+            continue
+        result += [".. list-table::", "   :header-rows: 1", ""]
+        for row in run:
+            if set(row) <= set("|-: "):
+                continue
+            marks = itertools.chain(["   * -"], itertools.repeat("     -"))
+            cells = (cell.strip() for cell in row.strip().strip("|").split("|"))
+            result += [f"{mark} {cell}".rstrip() for mark, cell in zip(marks, cells, strict=False)]
+        result.append("")
+    return result
+
+
+def _process(_app: Sphinx, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+    lines[:] = with_list_tables(lines)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", _process)
+    return {"parallel_read_safe": True}
