@@ -14,7 +14,7 @@ test:
 	pytest
 docs:
 	python tools/house.py
-	python -m sphinx -W --keep-going -q -j auto -c docs . build/docs
+	python -m sphinx -W --keep-going -q -E -j auto -c docs . build/docs
 fuzz:
 	pytest -m fuzz
 crash:

@@ -23,7 +23,8 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "command_pages",
-    "markdown_tables",
+    "docstring_markdown",
+    "link_titles",
 ]
 
 # The source is the whole repository, so that README, CHANGELOG and benchmarks are pages too, and
@@ -44,6 +45,8 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
+autodoc_default_options = {"no-value": True}  # some are paths of the machine
+smartquotes = False  # -- begins an option
 napoleon_numpy_docstring = False
 
 html_theme = "furo"

@@ -90,7 +90,11 @@ def main() -> None:
         page = Path(folder) / "page.html"
         page.write_text(picture_page(), encoding="utf-8")
         command = [arguments.chromium, "--headless", "--no-sandbox", "--hide-scrollbars"]
-        command += ["--virtual-time-budget=3000", f"--window-size={WIDTH},{HEIGHT}", f"--screenshot={arguments.output.resolve()}"]
+        command += [
+            "--virtual-time-budget=3000",
+            f"--window-size={WIDTH},{HEIGHT}",
+            f"--screenshot={arguments.output.resolve()}",
+        ]
         subprocess.run([*command, str(page)], check=True)  # noqa: S603 - the browser that was named
     with Image.open(arguments.output) as drawn:
         drawn.convert("RGB").quantize(128).save(arguments.output, optimize=True)
@@ -155,7 +159,9 @@ def _row(number: int, event: dict[str, Any] | None, entry: Entry, chips: Markup)
 
 def _folded(rows: list[Markup]) -> list[Markup]:
     """The first rows and the last: ten letters of a name are told alike."""
-    gap = Markup("<tr><td></td><td colspan=3>{} more: the rest of the name, and the way to the next field</td></tr>")
+    gap = Markup(
+        "<tr><td></td><td colspan=3>{} more: the rest of the name, and the way to the next field</td></tr>"
+    )
     return [*rows[:11], gap.format(len(rows) - 15), *rows[-4:]]
 
 

@@ -10,13 +10,16 @@ import doctest
 import importlib
 import io
 import re
+import runpy
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import train_mlm
-from documentation.blocks import Block
+from documentation.blocks import ROOT, Block
 from documentation.checking import PACKAGES, WrongCommandError, check_command
 from documentation.commands import console_commands, simple_commands
 
@@ -84,7 +87,18 @@ def _run_words(words: list[str], more: Mapping[str, Sequence[str]]) -> int:
     if words[1] == "-m" and words[2] in PACKAGES:
         main = importlib.import_module(f"{words[2]}.__main__").main
         return int(main([*words[3:], *more.get(" ".join(words[2:4]), ())]))
+    if words[1].startswith("examples/"):
+        return _run_script([*words[1:], *more.get(words[1], ())])
     raise WrongCommandError(f"{' '.join(words)} cannot be run here")
+
+
+def _run_script(words: Sequence[str]) -> int:
+    with mock.patch.object(sys, "argv", list(words)):
+        try:
+            runpy.run_path(str(ROOT / words[0]), run_name="__main__")
+        except SystemExit as ended:
+            return int(ended.code or 0)
+    return 0
 
 
 def _compare(block: Block, expected: str, printed: str) -> None:

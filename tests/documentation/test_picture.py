@@ -19,7 +19,7 @@ def page():
 
 def test_each_row_shows_event_words_and_tokens(page):
     row = next(row for row in page.split("<tr>") if "MI_Click" in row)
-    assert '&#34;source&#34;: 2, &#34;type&#34;: 2, &#34;id&#34;: 47' in row
+    assert "&#34;source&#34;: 2, &#34;type&#34;: 2, &#34;id&#34;: 47" in row
     tokens = re.findall(r"<b [^>]*>([^<]+)</b>", row)
     assert tokens == ["MI_Click", "DT_0", "REF_0", "TAG_input", "X_4", "Y_5", "PT_Mouse"]
 

@@ -1,4 +1,4 @@
-"""Tables in docstrings are written as in Markdown; autodoc reads them as what they are."""
+"""Docstrings are written as in Markdown: their tables, and code that is indented, are read as such."""
 
 from __future__ import annotations
 
@@ -30,8 +30,31 @@ def with_list_tables(lines: list[str]) -> list[str]:
     return result
 
 
-def _process(_app: Sphinx, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+def with_code(lines: list[str]) -> list[str]:
+    """Lines of a docstring in which each indented paragraph is code.
+
+    >>> with_code(["t", "", "    x = 1", "", "    y", "u"])
+    ['t', '', '::', '', '    x = 1', '', '    y', 'u']
+    >>> with_code(["t::", "", "    x = 1"])
+    ['t::', '', '    x = 1']
+    """
+    result: list[str] = []
+    text = ""
+    for line in lines:
+        is_code = line.startswith("    ")
+        if is_code and result[-1:] == [""] and not text.startswith("    ") and text[-2:] != "::":
+            result += ["::", ""]
+        result.append(line)
+        text = line or text
+    return result
+
+
+def _process(
+    _app: Sphinx, what: str, _name: str, _object: Any, _options: Any, lines: list[str]
+) -> None:
     lines[:] = with_list_tables(lines)
+    if what == "module":  # the others have sections, which are indented too
+        lines[:] = with_code(lines)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
