@@ -16,7 +16,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE / "_extensions")]
 
 project = "RRWebBERT"
 author = "The RRWebBERT authors"
-copyright = "the RRWebBERT authors, Apache-2.0"  # noqa: A001 - Sphinx asks for this name
+copyright = "the RRWebBERT authors, Apache-2.0"
 
 extensions = [
     "myst_parser",
@@ -60,7 +60,7 @@ pygments_style = "tango"
 
 
 def _add_navigation(app: Sphinx, name: str, source: list[str]) -> None:
-    """The front page is docs/README.md, as on GitHub; only the site needs the order of the pages."""
+    """The front page is docs/README.md, as on GitHub; only the site has an order of the pages."""
     if name == app.config.root_doc:
         source[0] += (HERE / "navigation.txt").read_text(encoding="utf-8")
 

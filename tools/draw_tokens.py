@@ -59,10 +59,11 @@ _KINDS: Final = {
 }
 _STYLE: Final = """
 * { box-sizing: border-box }
-body { margin: 0; padding: 24px; font: 15px/1.35 system-ui, "DejaVu Sans", sans-serif; color: #1e293b;
-       background: #fff; width: 1500px }
+body { margin: 0; padding: 24px; font: 15px/1.35 system-ui, "DejaVu Sans", sans-serif;
+       color: #1e293b; background: #fff; width: 1500px }
 h1 { font-size: 19px; margin: 0 0 12px }
-.page { position: relative; border: 1px solid #94a3b8; border-radius: 6px; overflow: hidden; float: left }
+.page { position: relative; border: 1px solid #94a3b8; border-radius: 6px; overflow: hidden;
+       float: left }
 iframe { border: 0; transform-origin: 0 0 }
 svg { position: absolute; left: 0; top: 0 }
 .legend { margin-left: 550px; padding-top: 4px }
@@ -160,7 +161,8 @@ def _row(number: int, event: dict[str, Any] | None, entry: Entry, chips: Markup)
 def _folded(rows: list[Markup]) -> list[Markup]:
     """The first rows and the last: ten letters of a name are told alike."""
     gap = Markup(
-        "<tr><td></td><td colspan=3>{} more: the rest of the name, and the way to the next field</td></tr>"
+        "<tr><td></td><td colspan=3>{} more: the rest of the name, and the way to the next field"
+        "</td></tr>"
     )
     return [*rows[:11], gap.format(len(rows) - 15), *rows[-4:]]
 
@@ -184,9 +186,9 @@ def _legend() -> Markup:
     return Markup(
         "<div class=legend><p>{kinds}</p>"
         "<p>Each box is one token; a text is as many as it has pieces. The field is described when "
-        "it is first touched (REF_NEW); later it is REF_0, or REF_1 when another came between. Of what is "
-        "typed a class and a length remain: the letters of the name stand in the recording, and in "
-        "no token. Places are 20 columns and rows of the window (X, Y), times bins that grow "
+        "it is first touched (REF_NEW); later it is REF_0, or REF_1 when another came between. Of "
+        "what is typed a class and a length remain: the letters of the name stand in the recording, "
+        "and in no token. Places are 20 columns and rows of the window (X, Y), times bins that grow "
         "(DT_20 is about {seconds:.0f} seconds, DT_0 none).</p>"
         "<p>Where a chapter ends, a keyframe opens the next one (KEY_MID): time since the start, "
         "window, scroll depth, address. Fields are described anew after it, so a training window "

@@ -1,4 +1,4 @@
-"""Docstrings are written as in Markdown: their tables, and code that is indented, are read as such."""
+"""Docstrings are written as in Markdown: tables and indented code in them are read as such."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A link that is named by its file, as `[tokens.md](tokens.md)`, shows the title of the page instead.
+"""A link that is named by its file, as `[tokens.md](tokens.md)`, shows the page's title instead.
 
 On GitHub the file's name says where a link leads; on the site there are no files.
 """

@@ -29,7 +29,7 @@ class Block:
 
     @property
     def file_name(self) -> str | None:
-        """The file that the reader is to write: the block's first line is a comment with its name."""
+        """The file that the reader is to write: the first line is a comment with its name."""
         found = _NAMED.match(self.text)
         return found["name"] if found else None
 

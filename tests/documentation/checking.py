@@ -1,7 +1,7 @@
 """Whether a command could run as it stands: its program's own parser takes it, its files exist.
 
-Nothing is run. A program of ours is imported and its `main` called, with argparse changed to stop at
-the moment when it has understood the whole command line.
+Nothing is run. A program of ours is imported and its `main` called, with argparse changed to stop
+at the moment when it has understood the whole command line.
 """
 
 from __future__ import annotations
@@ -189,9 +189,7 @@ def _stopping_parsers() -> Iterator[None]:
 
 def _no_abbreviations() -> contextlib.AbstractContextManager[object]:
     """A cut-off name of an option is a misspelt one here."""
-    return mock.patch.object(
-        argparse.ArgumentParser, "_get_option_tuples", lambda self, option_string: []
-    )
+    return mock.patch.object(argparse.ArgumentParser, "_get_option_tuples", return_value=[])
 
 
 def _last_words(complaints: io.StringIO) -> str:
@@ -249,9 +247,12 @@ def _pytest(arguments: list[str]) -> None:
             unknown = set(re.findall(r"\w+", word)) - {"and", "or", "not", *markers}
             if unknown:
                 raise WrongCommandError(f"pytest: no marker {', '.join(unknown)}")
-        elif expected is None and not word.startswith("-"):
-            if not (ROOT / word.split("::")[0]).exists():
-                raise WrongCommandError(f"pytest: {word} does not exist")
+        elif (
+            expected is None
+            and not word.startswith("-")
+            and not (ROOT / word.split("::")[0]).exists()
+        ):
+            raise WrongCommandError(f"pytest: {word} does not exist")
         expected = word if word in {"-m", "-k", "-n"} else None
 
 

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import train_mlm
 from documentation.blocks import ROOT, Block
 from documentation.checking import PACKAGES, WrongCommandError, check_command
 from documentation.commands import console_commands, simple_commands
+
+import train_mlm
 
 SHELL = {"cp", "mkdir"}
 """Programs of the reader's shell that are run as they are."""
@@ -44,7 +45,7 @@ def run_page(
     Args:
         blocks: of one page; blocks that only show something pass by.
         replacements: what stands on the page -> what takes its place before anything runs.
-        more: `train_mlm.py`, or a command such as `rrweb_bert push` -> arguments that make it small.
+        more: `train_mlm.py`, or a command as `rrweb_bert push` -> arguments that make it small.
         folder: where it runs; the working directory.
         compares: the lines below a command of a console block must be what it prints, `...` for
             anything; figures of time, size on the disk and training may differ.

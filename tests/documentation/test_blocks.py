@@ -114,15 +114,16 @@ def test_each_block_of_data_parses(block):
 )
 def test_a_misspelt_command_is_found(command, complaint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (words,) = simple_commands(command)
     with pytest.raises(WrongCommandError, match=complaint):
-        for words in simple_commands(command):
-            check_command(words)
+        check_command(words)
 
 
 def test_a_right_command_passes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     source = (
-        "if ! A=1 srun python train_mlm.py --max_steps 5 \\\n  --learning-rate 1e-4 > out 2>&1; then\n"
+        "if ! A=1 srun python train_mlm.py --max_steps 5 \\\n"
+        "  --learning-rate 1e-4 > out 2>&1; then\n"
         "  (cd tests/replayer && npm install)  # a comment --with options\nfi"
     )
     found = simple_commands(source)
