@@ -40,13 +40,12 @@ include_patterns = [
 myst_heading_anchors = 4
 myst_enable_extensions = ["attrs_block"]
 
-default_role = "code"  # docstrings are written with single backticks
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_default_options = {"no-value": True}  # some are paths of the machine
-smartquotes = False  # -- begins an option
+smartquotes_action = "D"  # dashes alone: quotation marks stay as they are typed
 napoleon_numpy_docstring = False
 
 html_theme = "furo"

@@ -107,7 +107,9 @@ def _help(action: argparse.Action) -> list[nodes.Node]:
     text = (action.help or "").replace("%%", "%")
     if "%(default)s" in text:
         text = text % {"default": action.default}
-    shown: list[nodes.Node] = [nodes.paragraph(text=text[:1].upper() + text[1:])]
+    # Two dashes begin an option here and are no dash.
+    said = nodes.paragraph(text=text, support_smartquotes=False)
+    shown: list[nodes.Node] = [said]
     default: Any = action.default
     if default not in (None, False, argparse.SUPPRESS, []) and "default" not in text:
         if action.required or default == "":

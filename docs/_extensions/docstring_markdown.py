@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+import re
+from typing import Any, Final
 
 from sphinx.application import Sphinx
+
+_LITERAL: Final = re.compile(r"(?<![`:\w])`([^`]+)`(?![`_])")
+_VALUES: Final = ("attribute", "data", "property")
+_COLON: Final = "\ue000"
+"""Stands for a colon while napoleon reads: it takes what is before the first one for a type."""
 
 
 def with_list_tables(lines: list[str]) -> list[str]:
@@ -49,15 +55,34 @@ def with_code(lines: list[str]) -> list[str]:
     return result
 
 
-def _process(
+def with_literals(line: str) -> str:
+    r"""A line in which what stands in backticks is taken as it is.
+
+    >>> with_literals(r"`a\n` or ``b``, :py:class:`c`")
+    '``a\\n`` or ``b``, :py:class:`c`'
+    """
+    return _LITERAL.sub(r"``\1``", line)
+
+
+def _before_sections(
     _app: Sphinx, what: str, _name: str, _object: Any, _options: Any, lines: list[str]
 ) -> None:
-    lines[:] = with_list_tables(lines)
+    lines[:] = with_list_tables([with_literals(line) for line in lines])
     if what == "module":  # the others have sections, which are indented too
         lines[:] = with_code(lines)
+    if what in _VALUES:
+        lines[:1] = [line.replace(": ", f"{_COLON} ") for line in lines[:1]]
+
+
+def _after_sections(
+    _app: Sphinx, what: str, _name: str, _object: Any, _options: Any, lines: list[str]
+) -> None:
+    if what in _VALUES:
+        lines[:] = [line.replace(_COLON, ":") for line in lines]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Called by Sphinx."""
-    app.connect("autodoc-process-docstring", _process)
+    """Called by Sphinx; napoleon, which reads the sections, has priority 500."""
+    app.connect("autodoc-process-docstring", _before_sections, priority=400)
+    app.connect("autodoc-process-docstring", _after_sections, priority=600)
     return {"parallel_read_safe": True}
