@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 _FENCE = re.compile(r"(?P<indent> *)(?P<marks>`{3,})(?P<language>[^`\n]*)")
+_COMMAND = re.compile(r"(?:python|pytest|pip|make|torchrun|accelerate)\s+\S")
 _NAMED = re.compile(r"(?:#|//) (?P<name>[\w./-]+\.\w+)\b")
 
 
@@ -67,6 +68,16 @@ def blocks_of(text: str, page: str) -> Iterator[Block]:
             lines.append(line)
     if opening is not None:
         raise ValueError(f"{page}:{start}: the block is not closed")
+
+
+def inline_commands(text: str) -> list[str]:
+    """The commands in the running text of a page: in backticks, a program and what it is given."""
+    lines = text.splitlines()
+    for block in blocks_of(text, ""):
+        for number in range(block.line - 1, block.line + block.text.count("\n") + 1):
+            lines[number] = ""
+    spans = re.findall(r"(?<!`)`([^`]+)`(?!`)", "\n".join(lines))
+    return [" ".join(span.split()) for span in spans if _COMMAND.match(span)]
 
 
 def all_blocks() -> list[Block]:

@@ -2,14 +2,15 @@
 
 import ast
 import configparser
+import contextlib
 import importlib
 import json
 import subprocess
 
 import pytest
 import yaml
-from documentation.blocks import ROOT, all_blocks, blocks_of
-from documentation.checking import WrongCommandError, check_command
+from documentation.blocks import ROOT, all_blocks, blocks_of, inline_commands, pages
+from documentation.checking import IncompleteCommandError, WrongCommandError, check_command
 from documentation.commands import console_commands, simple_commands
 
 BLOCKS = all_blocks()
@@ -60,6 +61,18 @@ def test_each_command_is_taken_by_the_parser_of_its_program(block, in_folder):
             check_command(words)
 
 
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_each_command_in_running_text_is_taken_as_far_as_it_goes(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("run.yaml", "run/arguments.yaml", "arguments.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("preset: cpu\n")
+    for source in inline_commands(page.read_text()):
+        # What is left out in running text (`prepare` without its folder) is not missed.
+        with contextlib.suppress(IncompleteCommandError):
+            check_command(simple_commands(source)[0])
+
+
 @of("python")
 def test_each_python_block_compiles_and_imports_what_exists(block):
     for node in ast.walk(ast.parse(block.text)):
@@ -100,7 +113,7 @@ def test_each_block_of_data_parses(block):
         ("python -m rrweb_tokenizer transcript", "FILE"),
         ("python benchmarks/train_speed.py --row growth", "--row"),
         ("python benchmarks/no_such.py", "not in the repository"),
-        ("python examples/classify_sessions.py --labels l.jsonl --modell x", "model_name_or_path"),
+        ("python examples/classify_sessions.py --labels l.jsonl --modell x", "--modell"),
         ("torchrun --nproc_per_nod 8 train_mlm.py", "--nproc_per_nod"),
         ("torchrun --nproc_per_node 8 train_mlm.py --data_dirr corpus", "--data_dirr"),
         ("accelerate launch --num_procs 8 train_mlm.py", "--num_procs"),
@@ -136,6 +149,19 @@ def test_blocks_keep_their_text_and_place():
     page = "a\n\n```bash\nx\n```\n\n- b\n\n  ````text\n  ```\n    y\n  ```\n  ````\n"
     found = [(b.line, b.language, b.text) for b in blocks_of(page, "p.md")]
     assert found == [(3, "bash", "x\n"), (9, "text", "```\n  y\n```\n")]
+
+
+def test_commands_in_running_text_are_found():
+    page = "a `python -m x\n--y` and `--z`\n\n```text\n`pip install a`\n```\n`pytest -m b`\n"
+    assert inline_commands(page) == ["python -m x --y", "pytest -m b"]
+
+
+def test_an_incomplete_command_with_a_misspelt_option_is_wrong():
+    with pytest.raises(IncompleteCommandError):
+        check_command("python -m data_prep verify --near_duplicates".split())
+    with pytest.raises(WrongCommandError, match="unrecognized argument --near_duplicate") as found:
+        check_command("python -m data_prep verify --near_duplicate".split())
+    assert not isinstance(found.value, IncompleteCommandError)
 
 
 def test_a_block_that_is_not_closed_is_an_error():
