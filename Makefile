@@ -1,7 +1,7 @@
 PACKAGES = rrweb_tokenizer data_prep rrweb_bert
-SOURCES = $(PACKAGES) train_mlm.py tests benchmarks examples tools
+SOURCES = $(PACKAGES) train_mlm.py tests benchmarks docs examples tools
 
-.PHONY: style quality test fuzz crash crash-runs crash-others soak cov
+.PHONY: style quality test docs fuzz crash crash-runs crash-others soak cov
 style:
 	ruff format $(SOURCES)
 	ruff check --fix $(SOURCES)
@@ -12,6 +12,9 @@ quality:
 	codespell
 test:
 	pytest
+docs:
+	python tools/house.py
+	python -m sphinx -W --keep-going -q -E -j auto -c docs . build/docs
 fuzz:
 	pytest -m fuzz
 # Two halves of about the same length: make -j2 -O crash

@@ -30,7 +30,7 @@ from data_prep.remote_corpus import cached_copy, corpus_at, fetch_corpus, may_be
 from data_prep.shares import Share, parse_share
 from data_prep.verify import NUM_WINDOW_DRAWS, verify
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 _INPUT_HELP: Final = (
     "folder (recursively), file, or address (s3://, gs://, hf://, https://), also with *"
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0; 1 for bad data; 2 for a bad call, a missing library or missing credentials among them, and
     for a corpus that `verify` finds something wrong with.
     """
-    parser = _parser()
+    parser = make_parser()
     parsed = parser.parse_args(arguments)
     command: Callable[[argparse.ArgumentParser, argparse.Namespace], int] = parsed.run
     try:
@@ -170,7 +170,8 @@ def _verify(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
     return 0 if found.is_sound else 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="python -m data_prep", description="Prepare rrweb recordings for training."
     )

@@ -17,7 +17,7 @@ from data_prep.plain_text import without_controls
 
 from .options import UsageError, did_you_mean
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 COMMANDS: Final = {
     "report": ("report_command", "write a page about a recording or a training run"),
@@ -38,18 +38,9 @@ COMMANDS: Final = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status: 0 done, 2 it cannot run as asked."""
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="python -m rrweb_bert", allow_abbrev=False)
-    choices = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    asked = parser
-    for name, (module_name, summary) in COMMANDS.items():
-        command = choices.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        if words[:1] == [name]:
-            module = importlib.import_module(f".{module_name}", __package__)
-            module.add_arguments(command)
-            command.set_defaults(run=module.run)
-            asked = command
-    arguments, unknown = parser.parse_known_args(words)
+    arguments, unknown = make_parser(words).parse_known_args(words)
     if unknown:
+        asked = arguments.parser
         known = [option for action in asked._actions for option in action.option_strings]
         asked.error(f"unknown argument {unknown[0]}{did_you_mean(unknown[0], known)}")
     try:
@@ -57,6 +48,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UsageError, DataError) as error:
         print(f"error: {without_controls(str(error))}", file=sys.stderr)
         return 2
+
+
+def make_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The parser of all commands, with the options of the one that `words` begin with."""
+    parser = argparse.ArgumentParser(prog="python -m rrweb_bert", allow_abbrev=False)
+    choices = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module_name, summary) in COMMANDS.items():
+        command = choices.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        if list(words[:1]) == [name]:
+            module = importlib.import_module(f".{module_name}", __package__)
+            module.add_arguments(command)
+            command.set_defaults(run=module.run, parser=command)
+    return parser
 
 
 if __name__ == "__main__":

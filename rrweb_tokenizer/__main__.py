@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rrweb_tokenizer import EncodedSession, RRWebTokenizer
     from rrweb_tokenizer.telling.records import Span
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 _STDIN: Final = "-"
 _MAX_ILLEGAL_SHOWN: Final = 5
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    parsed = _parser().parse_args(arguments)
+    parsed = make_parser().parse_args(arguments)
     try:
         status = int(parsed.run(parsed))
         sys.stdout.flush()
@@ -57,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="python -m rrweb_tokenizer", description="See what the tokenizer makes of recordings."
     )

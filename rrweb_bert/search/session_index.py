@@ -1,5 +1,7 @@
 """An index of sessions, and what is found in it.
 
+::
+
     from rrweb_bert import SessionEncoder, SessionIndex
 
     index = SessionIndex.build("embeddings.parquet", "INDEX")      # or SessionIndex.open("INDEX")

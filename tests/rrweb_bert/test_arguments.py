@@ -167,7 +167,7 @@ def test_recordings_are_grouped_read_and_redacted_as_in_data_prep(tmp_path):
 
 
 def _prepare_parser():
-    commands = data_prep.__main__._parser()._subparsers._group_actions[0]
+    commands = data_prep.__main__.make_parser()._subparsers._group_actions[0]
     return commands.choices["prepare"]
 
 
