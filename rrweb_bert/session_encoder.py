@@ -159,6 +159,17 @@ class SessionEncoder:
         """H, the length of a vector of one kind of positions."""
         return int(self.model.config.hidden_size)
 
+    @property
+    def passes(self) -> WindowPasses:
+        """What runs the model on windows, as this encoder is set."""
+        return WindowPasses(
+            model=self.model,
+            device=self.device,
+            precision=self.precision,
+            window_ids=self.window_ids,
+            layer_sets=self.layer_sets,
+        )
+
     def encode(
         self,
         sessions: SessionInput | Sequence[SessionInput],
@@ -293,13 +304,7 @@ class SessionEncoder:
         traces: list[tuple[int, int, int, float, float]] = []
         counts: list[npt.NDArray[np.int64]] = []
         sums: list[npt.NDArray[np.float32]] = []
-        passes = WindowPasses(
-            model=self.model,
-            device=self.device,
-            precision=self.precision,
-            window_ids=self.window_ids,
-            layer_sets=self.layer_sets,
-        )
+        passes = self.passes
         found = self._windows(given, show_progress=show_progress, on_error=on_error)
         while windows := list(islice(found, batch_size * BATCHES_AT_ONCE)):
             sums.append(passes.sums(windows, batch_size, pooling))

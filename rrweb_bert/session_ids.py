@@ -28,6 +28,7 @@ __all__ = [
     "interaction_mask",
     "kind_masks",
     "session_of_row",
+    "time_mask",
 ]
 
 _GROUP: Final = {group.name: group for group in GROUPS}
@@ -83,13 +84,18 @@ def event_starts_of(ids: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
     is_head = _IS_HEAD[ids]
     # A change of window is an event and has a time; in a keyframe, [TAB] names the window.
     tabs = np.flatnonzero(ids[:-1] == _TAB)
-    is_head[tabs] = _is_time(ids[tabs + 1])
+    is_head[tabs] = time_mask(ids[tabs + 1])
     return np.flatnonzero(is_head)
 
 
 def interaction_mask(ids: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
     """(n,) bool: which ids belong to events whose head is one of `INTERACTION_HEADS`."""
     return _IS_INTERACTION[_heads_of(ids)]
+
+
+def time_mask(ids: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+    """(n,) bool: which ids are times since the event before."""
+    return (ids >= _TIME.start) & (ids < _TIME.stop)
 
 
 def kind_masks(ids: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
@@ -121,7 +127,7 @@ def estimated_times_ms(
         return np.zeros(0)
     after = ids[np.minimum(starts + 1, len(ids) - 1)].astype(np.int64)
     deltas = np.where(
-        _is_time(after), _BIN_MS[(after - _TIME.start).clip(0, len(_BIN_MS) - 1)], 0.0
+        time_mask(after), _BIN_MS[(after - _TIME.start).clip(0, len(_BIN_MS) - 1)], 0.0
     )
     deltas[0] = 0.0
     elapsed = np.cumsum(deltas)
@@ -139,7 +145,3 @@ def session_of_row(row: SessionRow) -> EncodedSession:
         event_times_ms=estimated_times_ms(row.ids, starts, row.start_ms, row.end_ms),
         num_events=row.num_events,
     )
-
-
-def _is_time(ids: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-    return (ids >= _TIME.start) & (ids < _TIME.stop)

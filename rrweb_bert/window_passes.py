@@ -6,6 +6,7 @@ of positions, K positions that a pooling reads.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -58,25 +59,57 @@ class WindowPasses:
         hidden_size = int(self.model.config.hidden_size)
         shape = (len(windows), len(self.layer_sets), len(POSITIONS), hidden_size)
         sums = np.empty(shape, dtype=np.float32)
+        for places in self.batches(windows, batch_size):
+            sums[places] = self._sums_of_batch([windows[i] for i in places], pooling).numpy()
+        self.check_finite(sums)
+        return sums
+
+    def batches(self, windows: list[Window], batch_size: int) -> Iterator[list[int]]:
+        """Places of windows that go through the model together, longest first."""
         is_cpu = self.device.type == "cpu"
-        batches = batches_by_length(
+        return batches_by_length(
             [len(window.ids) + NUM_SPECIAL for window in windows],
             max_windows=batch_size,
             max_ids=CPU_BATCH_IDS if is_cpu else None,
             pads=not is_cpu,
         )
-        for places in batches:
-            sums[places] = self._sums_of_batch([windows[i] for i in places], pooling).numpy()
+
+    def check_finite(self, sums: npt.NDArray[np.floating]) -> None:
+        """See that the model gave numbers.
+
+        Raises:
+            ValueError: it did not.
+        """
         if not np.isfinite(sums).all():
             raise ValueError(
                 f"the model gave values that are not finite in {self.precision}: try "
                 "precision='bf16' or 'fp32'; if that does not help, its weights are damaged"
             )
-        return sums
+
+    @torch.inference_mode()
+    def hidden(self, windows: list[Window]) -> tuple[list[Tensor], npt.NDArray[np.bool_]]:
+        """L hidden states (B, T, H) on the device, and which positions count, (B, P, T) bool.
+
+        Position 0 is [CLS]; what lies behind a window's [SEP] is padding and never counted.
+        """
+        input_ids, counted, mask = self._inputs(windows)
+        with self._autocast():
+            return self._hidden(input_ids, mask), counted
 
     @torch.inference_mode()
     def _sums_of_batch(self, windows: list[Window], pooling: str | None) -> Tensor:
         """(B, L, P, H)."""
+        input_ids, counted, mask = self._inputs(windows)
+        if pooling is not None and self._can_choose(mask is None):
+            is_read = positions_read(counted, pooling)
+            if is_read.mean() <= _MOST_CHOSEN:
+                return self._sums_of_chosen(input_ids, counted, is_read)
+        with self._autocast():
+            hidden = self._hidden(input_ids, mask)
+        return _pool_hidden(hidden, torch.from_numpy(counted).to(self.device))
+
+    def _inputs(self, windows: list[Window]) -> tuple[Tensor, npt.NDArray[np.bool_], Tensor | None]:
+        """Ids (B, T), positions that count (B, P, T), mask (B, T); None where nothing is padded."""
         lengths = [len(window.ids) + NUM_SPECIAL for window in windows]
         longest = max(lengths)
         if self.device.type == "cuda":
@@ -88,18 +121,11 @@ class WindowPasses:
             ids[row, 0], ids[row, length - 1] = CLS_ID, SEP_ID
             ids[row, 1 : length - 1] = window.ids
             counted[row, :, 1 : length - 1] = window.counted
-        input_ids = torch.from_numpy(ids).to(self.device)
-        if pooling is not None and self._can_choose(min(lengths) == longest):
-            is_read = positions_read(counted, pooling)
-            if is_read.mean() <= _MOST_CHOSEN:
-                return self._sums_of_chosen(input_ids, counted, is_read)
         mask = None
         if min(lengths) < longest:
             places = torch.arange(longest, device=self.device)
             mask = (places < torch.tensor(lengths, device=self.device)[:, None]).long()
-        with self._autocast():
-            hidden = self._hidden(input_ids, mask)
-        return _pool_hidden(hidden, torch.from_numpy(counted).to(self.device))
+        return torch.from_numpy(ids).to(self.device), counted, mask
 
     def _sums_of_chosen(
         self, input_ids: Tensor, counted: npt.NDArray[np.bool_], is_read: npt.NDArray[np.bool_]

@@ -3,8 +3,9 @@
 A candidate is a matrix of features and a setting of a classifier, which is fitted as if all classes
 were equally frequent. All candidates of a method predict each training group from the others (folds
 of whole groups); the one with the best macro-F1 is fitted to all training units and predicts the
-held-out ones, which nothing has looked at. How far frequent classes are favoured is chosen with it:
-probabilities are multiplied by a power of the classes' shares.
+held-out ones, which nothing has looked at. Where the candidates are of two families (linear and
+boosting), the mean of the best of each is one more candidate. How far frequent classes are favoured
+is chosen with it: probabilities are multiplied by a power of the classes' shares.
 """
 
 from __future__ import annotations
@@ -47,11 +48,13 @@ class Candidate:
         name: what is told of it when it is chosen.
         features: (u, f), dense or sparse.
         make: makes the classifier, from a seed.
+        family: "linear" or "boosting".
     """
 
     name: str
     features: Any
     make: Callable[[int], Any]
+    family: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,7 +85,8 @@ def dense_linear(name: str, features: npt.NDArray[np.floating]) -> list[Candidat
         return make
 
     return [
-        Candidate(name=f"{name}, C={c:g}", features=features, make=make_with(c)) for c in _STRENGTHS
+        Candidate(name=f"{name}, C={c:g}", features=features, make=make_with(c), family="linear")
+        for c in _STRENGTHS
     ]
 
 
@@ -93,7 +97,7 @@ def sparse_linear(name: str, features: Any) -> list[Candidate]:
         return lambda _: LogisticRegression(C=strength, **_LINEAR)
 
     return [
-        Candidate(name=f"{name}, C={c:g}", features=features, make=make_with(c))
+        Candidate(name=f"{name}, C={c:g}", features=features, make=make_with(c), family="linear")
         for c in _SPARSE_STRENGTHS
     ]
 
@@ -115,6 +119,7 @@ def boosting(name: str, features: npt.NDArray[np.floating]) -> list[Candidate]:
             name=f"{name}, {options['max_leaf_nodes']} leaves at {options['learning_rate']:g}",
             features=features,
             make=make_with(options),
+            family="boosting",
         )
         for options in _BOOSTING
     ]
@@ -144,32 +149,71 @@ def choose_and_predict(
     both = set(groups[train].tolist()) & set(groups[test].tolist())
     if both:
         raise ValueError(f"groups in training and among the held-out: {sorted(both)[:3]}")
+    if not candidates:
+        raise ValueError("there is no candidate to choose from")
     num_classes = int(y.max()) + 1
     shares = np.bincount(y[train], minlength=num_classes) / len(train)
-    best: tuple[float, Candidate, float] | None = None
-    num_folds = min(_NUM_FOLDS, len(set(groups[train].tolist())))
+    best: dict[str, _Scored] = {}
     for candidate in candidates:
-        inner = np.zeros((len(train), num_classes))
-        if num_folds > 1:
-            for fitted, judged in GroupKFold(num_folds).split(train, y[train], groups[train]):
-                inner[judged] = _predict(
-                    candidate, y, train[fitted], train[judged], num_classes, seed
-                )
-        for power in _POWERS:
-            said = (inner * shares**power).argmax(axis=1)
-            score = macro_f1(y[train], said, num_classes)
-            if best is None or score > best[0]:
-                best = score, candidate, power
-    if best is None:
-        raise ValueError("there is no candidate to choose from")
-    score, candidate, power = best
-    probabilities = _predict(candidate, y, train, test, num_classes, seed)
-    return Choice(
-        name=f"{candidate.name}, shares^{power:g}",
-        inner_macro_f1=score,
-        probabilities=probabilities,
-        said=(probabilities * shares**power).argmax(axis=1),
+        inner = _inner_predictions(candidate, y, groups, train, num_classes, seed)
+        scored = _scored((candidate,), inner, y[train], shares)
+        if candidate.family not in best or scored.score > best[candidate.family].score:
+            best[candidate.family] = scored
+    found = list(best.values())
+    if len(found) > 1:
+        mean = np.mean([each.inner for each in found], axis=0)
+        members = tuple(candidate for each in found for candidate in each.members)
+        found.append(_scored(members, mean, y[train], shares))
+    chosen = max(found, key=lambda each: each.score)
+    probabilities = np.mean(
+        [_predict(member, y, train, test, num_classes, seed) for member in chosen.members], axis=0
     )
+    return Choice(
+        name=f"{' and '.join(m.name for m in chosen.members)}, shares^{chosen.power:g}",
+        inner_macro_f1=chosen.score,
+        probabilities=probabilities,
+        said=(probabilities * shares**chosen.power).argmax(axis=1),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Scored:
+    """Candidates whose mean prediction is judged within the training groups."""
+
+    score: float
+    members: tuple[Candidate, ...]
+    power: float
+    inner: npt.NDArray[np.float64]
+
+
+def _scored(
+    members: tuple[Candidate, ...],
+    inner: npt.NDArray[np.float64],
+    y: npt.NDArray[np.int64],
+    shares: npt.NDArray[np.float64],
+) -> _Scored:
+    """With the power of the shares that is best."""
+    said = {power: (inner * shares**power).argmax(axis=1) for power in _POWERS}
+    scores = {power: macro_f1(y, each, len(shares)) for power, each in said.items()}
+    power = max(_POWERS, key=scores.__getitem__)
+    return _Scored(score=scores[power], members=members, power=power, inner=inner)
+
+
+def _inner_predictions(
+    candidate: Candidate,
+    y: npt.NDArray[np.int64],
+    groups: npt.NDArray[np.str_],
+    train: npt.NDArray[np.int64],
+    num_classes: int,
+    seed: int,
+) -> npt.NDArray[np.float64]:
+    """(n, c) probabilities of the training units, each from folds without its group."""
+    inner = np.zeros((len(train), num_classes))
+    num_folds = min(_NUM_FOLDS, len(set(groups[train].tolist())))
+    if num_folds > 1:
+        for fitted, judged in GroupKFold(num_folds).split(train, y[train], groups[train]):
+            inner[judged] = _predict(candidate, y, train[fitted], train[judged], num_classes, seed)
+    return inner
 
 
 def _predict(

@@ -16,9 +16,9 @@ from data_prep.errors import DataError
 from data_prep.prepare import PrepareOptions, open_or_prepare
 
 from ..options import UsageError
-from .embedding_cache import cached_sums, comparing_encoder, untrained_encoder
+from .hidden_states import cached_states, comparing_encoder, untrained_encoder
 from .labels import read_labels
-from .probes import WindowStates
+from .unit_states import UnitStates, window_states
 from .units import Sessions, load_sessions
 
 __all__ = ["Pair", "Probed", "find_pairs", "judged", "open_pair"]
@@ -48,8 +48,8 @@ class Probed:
     sessions: Sessions
     labels: list[dict[str, Any] | None]
     tokenizer: Any
-    trained: WindowStates
-    untrained: dict[str, WindowStates]
+    trained: UnitStates
+    untrained: dict[str, UnitStates]
 
 
 def find_pairs(arguments: argparse.Namespace) -> list[Pair]:
@@ -97,14 +97,14 @@ def open_pair(pair: Pair, arguments: argparse.Namespace, fields: list[str]) -> P
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
-    found: dict[str, WindowStates] = {}
+    found: dict[str, UnitStates] = {}
     encoders = {"": encoder}
     encoders |= {f"seed {s}": untrained_encoder(encoder, s) for s in range(arguments.untrained)}
     for name, each in encoders.items():
-        sums, counts = cached_sums(
+        states = cached_states(
             each, sessions, folder=arguments.cache_dir, batch_size=arguments.batch_size
         )
-        found[name] = WindowStates(sums=sums, counts=counts)
+        found[name] = window_states(states, sessions, seed=arguments.seed)
     return Probed(
         pair=pair,
         sessions=sessions,

@@ -11,21 +11,22 @@ import numpy as np
 import numpy.typing as npt
 
 from .classifiers import Candidate, boosting, sparse_linear
-from .embedding_cache import LAYER_SETS
 from .labels import SpanTask, Task
 from .options import Probed
 from .probes import (
     COMBINED,
     COUNTS,
+    COUNTS_BOTH,
     EMBEDDINGS,
     ENCODER,
     TFIDF,
     UNTRAINED,
     Outcome,
     combined_candidates,
+    count_candidates,
+    embedding_candidates,
     encoder_candidates,
     probe_task,
-    session_sums,
     tfidf_features,
     unit_counts,
     unit_texts,
@@ -40,6 +41,7 @@ from .scores import (
     scores_by_draw,
     scores_of,
 )
+from .unit_states import session_states
 from .units import LabelledUnits, session_units, window_units
 
 __all__ = ["probe_pair", "summarise"]
@@ -79,15 +81,16 @@ def _methods(probed: Probed, *, are_windows: bool) -> dict[str, Callable[[], lis
     terms = tfidf_features(texts, is_seen)
     methods: dict[str, Callable[[], list[Candidate]]] = {
         COUNTS: partial(boosting, "counts", counts),
+        COUNTS_BOTH: partial(count_candidates, counts),
         TFIDF: partial(sparse_linear, "TF-IDF", terms),
     }
     states = {f"{UNTRAINED}, {name}": each for name, each in probed.untrained.items()}
     states[ENCODER] = probed.trained
     for name, each in states.items():
-        of_units = each if are_windows else session_sums(each, sessions.window_session)
+        of_units = each if are_windows else session_states(each, sessions.window_session)
         methods[name] = partial(encoder_candidates, of_units)
         if name == ENCODER:
-            methods[EMBEDDINGS] = partial(encoder_candidates, of_units, LAYER_SETS[:1])
+            methods[EMBEDDINGS] = partial(embedding_candidates, of_units)
             methods[COMBINED] = partial(combined_candidates, of_units, counts)
     return methods
 

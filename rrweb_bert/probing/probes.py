@@ -2,13 +2,15 @@
 
 Methods, for each task: the majority class; counts of events and gradient boosting; TF-IDF of
 rendered tokens and logistic regression; the encoder, untrained and trained, with logistic
-regression on its vectors. Of each, everything that is free is chosen within the seen groups.
+regression on its vectors, boosting on its bags of states, or the mean of both; counts with the same
+choice, so that no method has more classifiers. Of each, everything that is free is chosen within
+the seen groups.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,21 +20,21 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from rrweb_tokenizer import RRWebTokenizer
 
 from ..session_ids import estimated_times_ms, event_starts_of
-from ..window_pooling import POOLINGS, POSITIONS, vectors_of_sums
-from .classifiers import Candidate, choose_and_predict, dense_linear
+from ..window_pooling import POOLINGS
+from .classifiers import Candidate, boosting, choose_and_predict, dense_linear
 from .count_features import count_features
-from .embedding_cache import LAYER_SETS
 from .scores import Predictions
+from .unit_states import NUM_EVENT_CLUSTERS, UnitStates
 from .units import LabelledUnits, Sessions
 
 __all__ = [
     "ENCODER",
     "Outcome",
-    "WindowStates",
+    "combined_candidates",
+    "count_candidates",
+    "embedding_candidates",
     "encoder_candidates",
-    "pooled_vectors",
     "probe_task",
-    "session_sums",
     "tfidf_features",
     "unit_counts",
     "unit_texts",
@@ -44,17 +46,10 @@ EMBEDDINGS: Final = "its embeddings alone"
 UNTRAINED: Final = "untrained encoder"
 MAJORITY: Final = "majority class"
 COUNTS: Final = "counts + boosting"
+COUNTS_BOTH: Final = "counts, either or both classifiers"
 TFIDF: Final = "TF-IDF + logistic regression"
 
 _MAX_TERMS: Final = 50_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class WindowStates:
-    """What an encoder made of all windows: sums (w, L, P, H) and counts (w, P)."""
-
-    sums: npt.NDArray[np.float32]
-    counts: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,42 +61,41 @@ class Outcome:
     inner_macro_f1: float
 
 
-def session_sums(states: WindowStates, window_session: npt.NDArray[np.int64]) -> WindowStates:
-    """The sums and counts of whole sessions."""
-    num_sessions = int(window_session[-1]) + 1
-    sums = np.zeros((num_sessions, *states.sums.shape[1:]), dtype=np.float64)
-    counts = np.zeros((num_sessions, len(POSITIONS)), dtype=np.int64)
-    np.add.at(sums, window_session, states.sums)
-    np.add.at(counts, window_session, states.counts)
-    return WindowStates(sums=sums.astype(np.float32), counts=counts)
-
-
-def pooled_vectors(states: WindowStates, layer_set: str, pooling: str) -> npt.NDArray[np.float32]:
-    """(u, H) float32, or wider: the vectors of `pooling` of one of `LAYER_SETS`."""
-    place = LAYER_SETS.index(layer_set)
-    return vectors_of_sums(states.sums[:, place].astype(np.float64), states.counts, pooling)
-
-
-def encoder_candidates(
-    states: WindowStates, layer_sets: Sequence[str] = LAYER_SETS[1:]
-) -> list[Candidate]:
-    """All poolings of these layers; of the embeddings alone only where they are asked for."""
-    candidates: list[Candidate] = []
-    for layer_set in layer_sets:
+def encoder_candidates(states: UnitStates) -> list[Candidate]:
+    """Poolings of the last layer and of the mean of layers, and bags of states."""
+    candidates = dense_linear("spread", states.spread())
+    for layer_set in ("last layer", "mean of layers"):
         for pooling in POOLINGS:
-            name = f"{pooling}, {layer_set}"
-            candidates += dense_linear(name, pooled_vectors(states, layer_set, pooling))
+            candidates += dense_linear(f"{pooling}, {layer_set}", states.pooled(layer_set, pooling))
+    for num_clusters in NUM_EVENT_CLUSTERS:
+        candidates += boosting(f"{num_clusters} states", states.bag(num_clusters))
     return candidates
 
 
-def combined_candidates(states: WindowStates, counts: npt.NDArray[np.float64]) -> list[Candidate]:
-    """Vectors and logarithms of counts, one behind the other: do they know different things?"""
-    logarithms = np.log1p(counts)
+def embedding_candidates(states: UnitStates) -> list[Candidate]:
+    """Poolings of the trained embeddings, before any layer."""
     candidates: list[Candidate] = []
-    for pooling in ("interactions", "kinds"):
-        vectors = pooled_vectors(states, LAYER_SETS[1], pooling)
-        candidates += dense_linear(pooling, np.concatenate([vectors, logarithms], axis=1))
+    for pooling in POOLINGS:
+        candidates += dense_linear(pooling, states.pooled("embeddings", pooling))
     return candidates
+
+
+def count_candidates(counts: npt.NDArray[np.float64]) -> list[Candidate]:
+    """The classifiers that the encoder has, on counts."""
+    return boosting("counts", counts) + dense_linear("log counts", np.log1p(counts.clip(min=0)))
+
+
+def combined_candidates(states: UnitStates, counts: npt.NDArray[np.float64]) -> list[Candidate]:
+    """States and counts, one behind the other: do they know different things?"""
+    logarithms = np.log1p(counts.clip(min=0))
+    candidates: list[Candidate] = []
+    for name, vectors in (
+        ("kinds", states.pooled("last layer", "kinds")),
+        ("spread", states.spread()),
+    ):
+        candidates += dense_linear(name, np.concatenate([vectors, logarithms], axis=1))
+    bag = states.bag(NUM_EVENT_CLUSTERS[0])
+    return candidates + boosting("states", np.concatenate([bag, counts], axis=1))
 
 
 def unit_counts(sessions: Sessions, *, are_windows: bool) -> npt.NDArray[np.float64]:
@@ -173,7 +167,7 @@ def probe_task(
     }
     for name, make in methods.items():
         candidates = [
-            Candidate(name=c.name, features=c.features[units.units], make=c.make) for c in make()
+            replace(candidate, features=candidate.features[units.units]) for candidate in make()
         ]
         choice = choose_and_predict(candidates, units.y, units.groups, units.is_seen, seed=seed)
         found[name] = Outcome(

@@ -13,15 +13,11 @@ from sklearn.preprocessing import StandardScaler
 
 from ..window_pooling import POOLINGS
 from .count_features import event_pattern
-from .embedding_cache import LAYER_SETS
 from .labels import Task
 from .options import Probed
 from .probes import (
     ENCODER,
     UNTRAINED,
-    WindowStates,
-    pooled_vectors,
-    session_sums,
     tfidf_features,
     unit_counts,
     unit_texts,
@@ -34,6 +30,7 @@ from .retrieval import (
 )
 from .scores import bootstrap_weights, interval_of
 from .transforms import TRANSFORMS, transformed
+from .unit_states import NUM_EVENT_CLUSTERS, UnitStates, session_states
 from .units import session_units
 
 __all__ = ["RetrievalPart", "retrieve_pair", "summarise_retrieval"]
@@ -138,7 +135,7 @@ def _ask(
     states = {f"{UNTRAINED}, {name}": each for name, each in probed.untrained.items()}
     states[ENCODER] = probed.trained
     for method, each in states.items():
-        whole = each if are_windows else session_sums(each, sessions.window_session)
+        whole = each if are_windows else session_states(each, sessions.window_session)
         best = (-1.0, "")
         for variant, vectors in _variants(whole, units, is_seen, groups).items():
             found = scorer(cosine_similarity(vectors[tuning]), units[tuning])
@@ -174,20 +171,24 @@ def _fixed(probed: Probed, *, are_windows: bool) -> dict[str, Any]:
 
 
 def _variants(
-    states: WindowStates,
+    states: UnitStates,
     units: npt.NDArray[np.int64],
     is_seen: npt.NDArray[np.bool_],
     groups: npt.NDArray[np.str_],
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Every pooling, choice of layers and transform."""
+    """Every pooling, choice of layers, bag of states, and transform."""
     found: dict[str, npt.NDArray[np.float64]] = {}
-    for layer_set in LAYER_SETS[1:]:
-        for pooling in POOLINGS:
-            vectors = pooled_vectors(states, layer_set, pooling)[units]
-            for transform in TRANSFORMS:
-                found[f"{pooling}, {layer_set}, {transform}"] = transformed(
-                    vectors, transform, is_seen=is_seen, groups=groups
-                )
+    by_name = {
+        f"{pooling}, {layer_set}": states.pooled(layer_set, pooling)
+        for layer_set in ("last layer", "mean of layers")
+        for pooling in POOLINGS
+    }
+    by_name |= {f"{k} states": np.log1p(states.bag(k)) for k in NUM_EVENT_CLUSTERS}
+    for name, vectors in by_name.items():
+        for transform in TRANSFORMS:
+            found[f"{name}, {transform}"] = transformed(
+                vectors[units], transform, is_seen=is_seen, groups=groups
+            )
     return found
 
 

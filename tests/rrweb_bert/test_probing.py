@@ -1,6 +1,7 @@
 """Probes and retrieval: worked examples, and that nothing is learnt where nothing is to learn."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -27,6 +28,7 @@ from rrweb_bert.probing.count_features import (
     event_pattern,
     feature_names,
 )
+from rrweb_bert.probing.hidden_states import cached_states, comparing_encoder
 from rrweb_bert.probing.labels import (
     label_of,
     parse_span_task,
@@ -48,7 +50,10 @@ from rrweb_bert.probing.scores import (
     scores_of,
 )
 from rrweb_bert.probing.transforms import TRANSFORMS, transformed
+from rrweb_bert.probing.unit_states import NUM_EVENT_CLUSTERS, session_states, window_states
 from rrweb_bert.probing.units import load_sessions, session_units, window_units
+from rrweb_bert.session_ids import event_starts_of, time_mask
+from rrweb_bert.window_passes import WindowPasses
 from rrweb_tokenizer import RRWebTokenizer
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 
@@ -211,6 +216,22 @@ def test_what_is_there_is_learnt_and_shuffled_labels_are_at_chance(make, num_shu
     assert 0.38 < np.mean(areas) < 0.62
 
 
+def test_the_mean_of_two_families_is_taken_where_it_is_better():
+    x, y, groups, is_train = made_up_task(num=600, signal=0)
+    rng = np.random.default_rng(5)
+    linear, curved = rng.normal(size=(2, len(y)))
+    # A class is told by a slope and by a distance from 0, half by each.
+    y = (linear + np.abs(curved) * 2 - 1.6 + rng.normal(size=len(y)) * 0.5 > 0).astype(np.int64)
+    slope = dense_linear("slope", np.c_[linear, x])[2:]
+    distance = boosting("distance", np.c_[curved, x])[:1]
+    choice = choose_and_predict(slope + distance, y, groups, is_train)
+    alone = [choose_and_predict(each, y, groups, is_train) for each in (slope, distance)]
+    assert choice.name.startswith("slope, C=0.1 and distance, 8 leaves")
+    assert choice.inner_macro_f1 > max(each.inner_macro_f1 for each in alone)
+    mean = np.mean([each.probabilities for each in alone], axis=0)
+    np.testing.assert_allclose(choice.probabilities, mean)
+
+
 def test_how_far_frequent_classes_are_favoured_is_chosen_in_training():
     rng = np.random.default_rng(3)
     groups = np.array(SITES)[np.arange(600) % 20]
@@ -245,6 +266,67 @@ def test_a_class_that_is_not_in_training_gets_no_probability():
     choice = choose_and_predict(dense_linear("x", x)[:1], y, groups, is_train)
     assert choice.probabilities.shape == (int((~is_train).sum()), 3)
     assert (choice.probabilities[:, 2] == 0).all()
+
+
+# --- hidden states
+
+
+@pytest.fixture
+def seen_and_unseen(prepared):
+    sessions = load_sessions(prepared / "corpus", window_ids=250)
+    encoder = comparing_encoder(
+        str(prepared / "model"), window_ids=250, device="cpu", precision="fp32"
+    )
+    return sessions, cached_states(encoder, sessions, folder=None, batch_size=4), encoder
+
+
+def test_states_are_those_of_the_encoder(seen_and_unseen):
+    sessions, states, encoder = seen_and_unseen
+    sums = encoder.window_sums(list(sessions.rows))
+    np.testing.assert_allclose(states.sums, sums.sums, atol=1e-3)
+    np.testing.assert_array_equal(states.counts, sums.counts)
+    window = sessions.windows[7]
+    (*_, last), _ = WindowPasses(
+        model=encoder.model, device=encoder.device, precision="fp32", window_ids=250,
+        layer_sets=((encoder.model.config.num_hidden_layers,),),
+    ).hidden([window])  # fmt: skip
+    heads = event_starts_of(window.ids)
+    expected = last[0, 1:-1].numpy()
+    np.testing.assert_allclose(
+        states.events[states.event_windows == 7], expected[heads], atol=4e-3, rtol=2e-3
+    )
+    squares = (expected[window.counted[1]] ** 2).sum(axis=0)
+    np.testing.assert_allclose(states.squares[7], squares, rtol=1e-4, atol=1e-4)
+    is_time = time_mask(window.ids) & window.counted[1]
+    assert (states.time_windows == 7).sum() == is_time.sum()
+
+
+def test_every_event_is_in_a_cluster_and_sessions_add_their_windows(seen_and_unseen):
+    sessions, states, _ = seen_and_unseen
+    units = window_states(states, sessions)
+    for bag, k in zip(units.bags, NUM_EVENT_CLUSTERS, strict=True):
+        assert bag.shape == (len(sessions.windows), k)
+        assert bag.sum() == len(states.events)
+    whole = session_states(units, sessions.window_session)
+    assert whole.paces.sum() == len(states.times)
+    of_second = sessions.window_session == 1
+    np.testing.assert_allclose(whole.sums[1], units.sums[of_second].sum(axis=0), rtol=1e-5)
+    bag = whole.bag(64)
+    assert bag.shape == (len(sessions.rows), 2 * (64 + 32))
+    np.testing.assert_allclose(bag[:, 96 : 96 + 64].sum(axis=1), 1.0, rtol=1e-5)
+    assert np.isfinite(whole.spread()).all()
+
+
+def test_clusters_see_nothing_of_unseen_groups(seen_and_unseen):
+    sessions, states, _ = seen_and_unseen
+    before = window_states(states, sessions)
+    is_unseen = ~sessions.is_seen[sessions.window_session]
+    changed = states.events.copy()
+    changed[is_unseen[states.event_windows]] += 5
+    after = window_states(replace(states, events=changed), sessions)
+    for old, new in zip(before.bags, after.bags, strict=True):
+        np.testing.assert_array_equal(old[~is_unseen], new[~is_unseen])
+        assert (old[is_unseen] != new[is_unseen]).any()
 
 
 # --- transforms and retrieval
@@ -376,7 +458,8 @@ def test_probe_reports_every_method(prepared, tmp_path, capsys, monkeypatch):
     report = json.loads((tmp_path / "probe.json").read_text())
     methods = report["tasks"]["visitor"]["methods"]
     assert list(methods) == [
-        "majority class", "counts + boosting", "TF-IDF + logistic regression",
+        "majority class", "counts + boosting", "counts, either or both classifiers",
+        "TF-IDF + logistic regression",
         "untrained encoder, seed 0", "encoder", "its embeddings alone", "encoder and counts",
     ]  # fmt: skip
     # Bots do a third of what humans do, which counts tell.
