@@ -1,20 +1,12 @@
 """Windows -> what probes are made of: pooled sums, spreads, and the states of single events.
 
-Computed once for a model and a corpus, and kept in a folder. A file's name is a hash of the
-weights, of all ids and windows, of the layers and of the precision, so that a file is never stale;
-it may be copied to another machine.
-
-Letters in shapes: w windows, e events, t times, L layers (`LAYER_SETS`), P kinds of positions,
-H hidden size.
+Letters in shapes: w windows, B those of a batch, e events, t times, L layers (`LAYER_SETS`),
+P kinds of positions, H hidden size.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -28,16 +20,14 @@ from ..modeling_rrweb_bert import RRWebBertForMaskedLM
 from ..session_encoder import Precision, SessionEncoder
 from ..session_ids import event_starts_of, time_mask
 from ..window_pooling import POSITIONS, Window
-from .units import Sessions
 
-__all__ = ["LAYER_SETS", "HiddenStates", "cached_states", "comparing_encoder", "untrained_encoder"]
+__all__ = ["LAYER_SETS", "HiddenStates", "comparing_encoder", "hidden_states", "untrained_encoder"]
 
 LAYER_SETS: Final = ("embeddings", "last layer", "mean of layers", "first layer")
 """What the L of the sums are."""
 
 _LAST: Final = LAYER_SETS.index("last layer")
 _INTERACTIONS: Final = POSITIONS.index("interactions")
-_FORMAT: Final = "5"  # rises with each change of what a file holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -99,38 +89,19 @@ def _comparing(model: RRWebBertForMaskedLM, like: SessionEncoder) -> SessionEnco
     return encoder
 
 
-def cached_states(
-    encoder: SessionEncoder, sessions: Sessions, *, folder: Path | None, batch_size: int
+def hidden_states(
+    encoder: SessionEncoder, windows: list[Window], *, batch_size: int
 ) -> HiddenStates:
-    """The states of the windows of `sessions`.
+    """The states of all windows, with progress.
 
     Args:
-        encoder: with the window length that the windows of `sessions` were cut to.
-        sessions: all of them are encoded, in order.
-        folder: where to look, and to write; None to do neither.
+        encoder: from `comparing_encoder` or `untrained_encoder`.
+        windows: cut to its length.
         batch_size: windows at once.
 
     Raises:
-        ValueError: the model's states are no finite numbers.
+        ValueError: the states are no finite numbers.
     """
-    path = None if folder is None else folder / f"{_key(encoder, sessions)}.npz"
-    if path is not None and path.is_file():
-        with np.load(path) as stored:
-            return HiddenStates(
-                **{field.name: stored[field.name] for field in fields(HiddenStates)}
-            )
-    found = _states(encoder, sessions.windows, batch_size)
-    if path is None:
-        return found
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(descriptor, "wb") as file:
-        np.savez(file, **{field.name: getattr(found, field.name) for field in fields(found)})
-    Path(name).replace(path)
-    return found
-
-
-def _states(encoder: SessionEncoder, windows: list[Window], batch_size: int) -> HiddenStates:
     passes, hidden_size = encoder.passes, encoder.hidden_size
     sums = np.zeros((len(windows), len(LAYER_SETS), len(POSITIONS), hidden_size), np.float32)
     squares = np.zeros((len(windows), hidden_size), np.float32)
@@ -176,14 +147,3 @@ def _room(
     lengths = np.array([len(each) for each in offsets], dtype=np.int64)
     states = np.zeros((int(lengths.sum()), hidden_size), np.float16)
     return states, np.repeat(np.arange(len(offsets)), lengths), np.cumsum(lengths)
-
-
-def _key(encoder: SessionEncoder, sessions: Sessions) -> str:
-    digest = hashlib.sha256(_FORMAT.encode())
-    for name, tensor in sorted(encoder.model.bert.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    digest.update(sessions.content.encode())
-    options = (encoder.window_ids, encoder.stride, encoder.layer_sets, encoder.precision)
-    digest.update(repr(options).encode())
-    return digest.hexdigest()[:32]

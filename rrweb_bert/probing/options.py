@@ -16,9 +16,10 @@ from data_prep.errors import DataError
 from data_prep.prepare import PrepareOptions, open_or_prepare
 
 from ..options import UsageError
-from .hidden_states import cached_states, comparing_encoder, untrained_encoder
+from .hidden_states import comparing_encoder, untrained_encoder
 from .labels import read_labels
-from .unit_states import UnitStates, window_states
+from .state_cache import cached_window_states
+from .unit_states import UnitStates
 from .units import Sessions, load_sessions
 
 __all__ = ["Pair", "Probed", "find_pairs", "judged", "open_pair"]
@@ -101,10 +102,13 @@ def open_pair(pair: Pair, arguments: argparse.Namespace, fields: list[str]) -> P
     encoders = {"": encoder}
     encoders |= {f"seed {s}": untrained_encoder(encoder, s) for s in range(arguments.untrained)}
     for name, each in encoders.items():
-        states = cached_states(
-            each, sessions, folder=arguments.cache_dir, batch_size=arguments.batch_size
+        found[name] = cached_window_states(
+            each,
+            sessions,
+            folder=arguments.cache_dir,
+            batch_size=arguments.batch_size,
+            seed=arguments.seed,
         )
-        found[name] = window_states(states, sessions, seed=arguments.seed)
     return Probed(
         pair=pair,
         sessions=sessions,

@@ -62,11 +62,13 @@ class Outcome:
 
 
 def encoder_candidates(states: UnitStates) -> list[Candidate]:
-    """Poolings of the last layer and of the mean of layers, and bags of states."""
+    """Poolings of the last layer, two of them of the mean of layers, and bags of states."""
     candidates = dense_linear("spread", states.spread())
-    for layer_set in ("last layer", "mean of layers"):
-        for pooling in POOLINGS:
-            candidates += dense_linear(f"{pooling}, {layer_set}", states.pooled(layer_set, pooling))
+    for pooling in POOLINGS:
+        candidates += dense_linear(f"{pooling}, last layer", states.pooled("last layer", pooling))
+    for pooling in ("interactions", "kinds+keyframes"):
+        vectors = states.pooled("mean of layers", pooling)
+        candidates += dense_linear(f"{pooling}, mean of layers", vectors)
     for num_clusters in NUM_EVENT_CLUSTERS:
         candidates += boosting(f"{num_clusters} states", states.bag(num_clusters))
     return candidates

@@ -28,7 +28,7 @@ from rrweb_bert.probing.count_features import (
     event_pattern,
     feature_names,
 )
-from rrweb_bert.probing.hidden_states import cached_states, comparing_encoder
+from rrweb_bert.probing.hidden_states import comparing_encoder, hidden_states
 from rrweb_bert.probing.labels import (
     label_of,
     parse_span_task,
@@ -277,7 +277,7 @@ def seen_and_unseen(prepared):
     encoder = comparing_encoder(
         str(prepared / "model"), window_ids=250, device="cpu", precision="fp32"
     )
-    return sessions, cached_states(encoder, sessions, folder=None, batch_size=4), encoder
+    return sessions, hidden_states(encoder, sessions.windows, batch_size=4), encoder
 
 
 def test_states_are_those_of_the_encoder(seen_and_unseen):
