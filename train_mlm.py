@@ -104,11 +104,12 @@ def train(arguments: Arguments) -> None:
         trainer = assembly.build_trainer(
             arguments,
             plan,
-            corpus=corpus,
+            corpus_dir=corpus.path,
             tokenizer=tokenizer,
             model=model,
             start=start,
             record=record,
+            watch=assembly.watch_of(corpus, arguments),
         )
         if trainer.is_world_process_zero():
             record.save(output_dir)

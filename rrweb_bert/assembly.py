@@ -47,6 +47,7 @@ __all__ = [
     "open_corpus",
     "record_of",
     "settle_steps",
+    "watch_of",
 ]
 
 EVALUATION_SEED: Final = 0
@@ -297,13 +298,25 @@ def build_trainer(
     arguments: Arguments,
     plan: StepPlan,
     *,
-    corpus: PreparedCorpus,
+    corpus_dir: Path,
     tokenizer: Any,
     model: RRWebBertForMaskedLM,
     start: FoundCheckpoint | None,
     record: RunRecord | None = None,
+    watch: ShardWatch | None = None,
 ) -> RRWebTrainer:
-    """The trainer with both streams, the training one at its first sample still to come."""
+    """The trainer with both streams, the training one at its first sample still to come.
+
+    Args:
+        arguments: of the command line.
+        plan: from `settle_steps`.
+        corpus_dir: folder with the tables of `train` and `validation`.
+        tokenizer: saved with the model.
+        model: what is trained.
+        start: the checkpoint to go on from.
+        record: what is written into checkpoints.
+        watch: looks whether a shard changes while it is read.
+    """
     data, training = arguments.data, arguments.training
     start_step = 0 if start is None else start.step
     seed = training.seed if training.data_seed is None else training.data_seed
@@ -316,7 +329,7 @@ def build_trainer(
     open_stream = (
         partial(raw_window_stream, _streamed(arguments).train)
         if data.streaming
-        else partial(window_stream, corpus.path, "train")
+        else partial(window_stream, corpus_dir, "train")
     )
     train_stream = open_stream(
         windows,
@@ -328,7 +341,7 @@ def build_trainer(
         stop_sample=plan.num_samples,
     )
     eval_stream = evaluation_stream(
-        corpus.path,
+        corpus_dir,
         "validation",
         window_tokens=data.window_tokens,
         seed=EVALUATION_SEED,
@@ -349,10 +362,7 @@ def build_trainer(
         history=_history(output_dir, start),
         samples_per_epoch=data.samples_per_epoch,
         checkpoint=None if start is None else start.path,
-        # One process of each machine watches the files that all of them read.
-        watch=ShardWatch(corpus, ("train", "validation"), report=say)
-        if training.local_process_index == 0
-        else None,
+        watch=watch,
         record=record,
         processing_class=tokenizer,
     )
@@ -368,6 +378,13 @@ def build_trainer(
         )
     )
     return trainer
+
+
+def watch_of(corpus: PreparedCorpus, arguments: Arguments) -> ShardWatch | None:
+    """What watches the shards; one process of each machine does, for all that read the files."""
+    if arguments.training.local_process_index != 0:
+        return None
+    return ShardWatch(corpus, ("train", "validation"), report=say)
 
 
 def _history(output_dir: Path, start: FoundCheckpoint | None) -> TrainingHistory:
