@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +45,18 @@ from .window_passes import BATCHES_AT_ONCE, NUM_SPECIAL, WindowPasses
 from .window_pooling import POOLINGS, POSITIONS, Window, cut_session, vectors_of_sums
 from .window_vectors import WindowSums, WindowVectors
 
-__all__ = ["DEFAULT_MODEL", "Precision", "SessionEncoder", "WindowSums", "WindowVectors"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "DEFAULT_WINDOW_IDS",
+    "Precision",
+    "SessionEncoder",
+    "WindowSums",
+    "WindowVectors",
+]
+
+DEFAULT_WINDOW_IDS: Final = 510
+"""Probes, retrieval and surprise were judged with windows of this length (docs/probes.md); a
+session of many is the mean of them. With 2,046 ids attention alone takes as long as all else."""
 
 OnError = Literal["raise", "skip"]
 
@@ -58,7 +69,8 @@ class SessionEncoder:
         tokenizer: the one that it was trained with.
         device: where to compute.
         precision: "fp32", "fp16" or "bf16"; the last two by autocast.
-        window_ids: the most ids of a window, without [CLS] and [SEP]; None for the model's most.
+        window_ids: the most ids of a window, without [CLS] and [SEP]; None for
+            `DEFAULT_WINDOW_IDS`, or the model's most where that is less.
         stride: the fewest ids that neighbouring windows share.
         layers: which hidden states to average: 0 are the embeddings, -1 is the last layer.
 
@@ -89,7 +101,7 @@ class SessionEncoder:
                 " take the tokenizer that the model was trained with"
             )
         most = min(config.max_position_embeddings, tokenizer.model_max_length) - NUM_SPECIAL
-        window_ids = most if window_ids is None else window_ids
+        window_ids = min(DEFAULT_WINDOW_IDS, most) if window_ids is None else window_ids
         if not 1 <= window_ids <= most:
             raise ValueError(f"windows of {window_ids} ids: this model takes 1 to {most}")
         if not 0 <= stride < window_ids:
