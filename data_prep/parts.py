@@ -112,7 +112,7 @@ class PartWriter:
         # Should a worker outlive its run for a moment, it must not write into another's file.
         self._temporary = folder / f".{name}.{os.getpid()}"
         self._rows: list[SessionRow] = []
-        self._num_rows = self._num_pending_ids = 0
+        self._num_pending_ids = 0
         self._digest = hashlib.sha256()
         self._sink = pa.OSFile(str(self._arrow_temporary), "wb")
         self._stream = pa.ipc.new_stream(self._sink, SCHEMA)
