@@ -33,7 +33,8 @@ from data_prep.errors import DataError
 from data_prep.files import sha256_of
 from data_prep.ledger import SessionOutcome, session_outcome
 from data_prep.manifest import Source
-from data_prep.shards import SCHEMA, SessionRow, SessionTable, batch_of
+from data_prep.shards import SCHEMA, SessionRow, SessionTable
+from data_prep.split_writer import batch_of
 
 __all__ = [
     "PART_SUFFIXES",

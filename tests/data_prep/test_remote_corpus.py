@@ -70,7 +70,7 @@ def url(request, tmp_path):
 def at(tmp_path, monkeypatch):
     """Prepare tmp_path / "raw" to an address, or into a folder."""
     monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setattr("data_prep.shards._MAX_BATCH_ROWS", 5)
+    monkeypatch.setattr("data_prep.split_writer._MAX_BATCH_ROWS", 5)
     import fake_encoder
 
     def at(place, *, said=None, share=None, **changes):
