@@ -88,7 +88,7 @@ def test_members_beside_the_events_become_fields(tmp_path):
         (b"\x1f\x8b", "truncated gzip"),
         (gzip.compress(TEXT, mtime=0)[:-8] + b"\0" * 8, "damaged gzip"),
         (b"\x1f\x8b\xff" + b"x" * 50, "damaged gzip"),
-        (gzip.compress(gzip.compress(TEXT), mtime=0), "none of the known forms"),
+        (gzip.compress(gzip.compress(TEXT, mtime=0), mtime=0), "none of the known forms"),
         (zstandard.compress(TEXT)[:-3], "truncated zstd"),
         (b"\x28\xb5\x2f\xfd" + b"\xff" * 50, "damaged zstd"),
     ],
