@@ -13,6 +13,9 @@ from rrweb_tokenizer.forms.found import NotARecording
 __all__ = ["unpacked"]
 
 _MAX_BYTES: Final = 1 << 30
+# Recordings unpack to 50 times their size, a gzip bomb to 1,028 times; short ones are harmless.
+_MAX_RATIO: Final = 500
+_RATIO_FLOOR_BYTES: Final = 16 << 20
 # zstandard gives at once all that a piece unpacks to, at most 128 KiB for 4 bytes: 64 MiB here.
 _PIECE_BYTES: Final = 2048
 _GZIP_WINDOW_BITS: Final = 31  # 15 bits of window, and 16 for "with a gzip header"
@@ -34,6 +37,7 @@ def unpacked(content: bytes) -> bytes:
     if known is None:
         return content
     name, begin = known
+    max_bytes = min(_MAX_BYTES, max(_RATIO_FLOOR_BYTES, _MAX_RATIO * len(content)))
     stream, text = begin(), bytearray()
     for start in range(0, len(content), _PIECE_BYTES):
         piece = content[start : start + _PIECE_BYTES]
@@ -44,8 +48,8 @@ def unpacked(content: bytes) -> bytes:
                 text += stream.decompress(piece)
             except (zlib.error, zstandard.ZstdError):
                 raise NotARecording(f"damaged {name}") from None
-            if len(text) > _MAX_BYTES:
-                raise NotARecording(f"{name} that unpacks to more than {_MAX_BYTES:,} bytes")
+            if len(text) > max_bytes:
+                raise NotARecording(f"{name} that unpacks to more than {max_bytes:,} bytes")
             piece = stream.unused_data if stream.eof else b""
     if not stream.eof:
         raise NotARecording(f"truncated {name}")

@@ -1,5 +1,6 @@
 """Recordings that are stored compressed are read as they are, whole or not at all."""
 
+import contextlib
 import gzip
 import json
 
@@ -53,6 +54,22 @@ def test_what_unpacks_to_too_much_is_refused_on_both_sides_of_the_limit(name, mo
     monkeypatch.setattr(compressed, "_MAX_BYTES", 99_999)
     with pytest.raises(NotARecording, match="unpacks to more than 99,999 bytes"):
         unpacked(packed)
+
+
+@packers
+def test_a_bomb_is_refused_by_its_ratio(name):
+    packed = PACKERS[name](bytes(17 << 20))
+    with pytest.raises(NotARecording, match="unpacks to more than 16,777,216 bytes"):
+        unpacked(packed)
+
+
+@packers
+@given(place=st.integers(2, 10_000), byte=st.integers(0, 255))
+def test_a_changed_byte_gives_a_text_or_a_reason(name, place, byte):
+    packed = bytearray(PACKERS[name](VISIT))
+    packed[place % len(packed)] = byte
+    with contextlib.suppress(NotARecording):
+        assert isinstance(unpacked(bytes(packed)), bytes)
 
 
 @packers
