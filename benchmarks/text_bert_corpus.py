@@ -39,7 +39,8 @@ from tokenizers import ByteLevelBPETokenizer, Tokenizer
 
 from data_prep.readers import Rejected
 from data_prep.sessions import open_sessions
-from data_prep.shards import SPLITS, SessionRow, SplitTable, SplitWriter
+from data_prep.shards import SPLITS, SessionRow, SplitTable
+from data_prep.split_writer import SplitWriter
 from rrweb_tokenizer import EncodedSession, RRWebTokenizer
 from rrweb_tokenizer.schema import decode_events
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS, STRUCTURAL_TOKENS, VOCAB_SIZE

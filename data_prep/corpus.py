@@ -14,7 +14,8 @@ import msgspec
 from data_prep.errors import DataError
 from data_prep.files import write_text_atomically
 from data_prep.manifest import CORPUS_FILE
-from data_prep.shards import SPLITS, SplitSummary, is_shard_name, shard_names
+from data_prep.shards import SPLITS, is_shard_name, shard_names
+from data_prep.split_writer import SplitSummary
 
 __all__ = [
     "FORMAT_VERSION",

@@ -13,7 +13,8 @@ from data_prep.corpus import WINDOW_IDS
 from data_prep.files import sync_folder
 from data_prep.ledger import NEARLY_SAME, FileOutcome, Ledger, session_outcome
 from data_prep.near_duplicates import NearDuplicate, find_near_duplicates
-from data_prep.shards import SPLITS, SessionRow, SplitSummary, SplitTable, write_split
+from data_prep.shards import SPLITS, SessionRow, SplitTable
+from data_prep.split_writer import SplitSummary, write_split
 
 __all__ = ["count_windows", "drop_near_duplicates"]
 

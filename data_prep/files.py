@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 __all__ = [
     "finish_replacing",
     "put_in_place",
+    "replace_text",
     "sha256_of",
     "sync_file",
     "sync_folder",
@@ -18,9 +21,15 @@ __all__ = [
 ]
 
 
+# Windows syncs no file that is open for reading only.
+_OPEN_TO_SYNC: Final = os.O_RDWR if os.name == "nt" else os.O_RDONLY
+# What network and user-space file systems answer that cannot sync a folder.
+_NO_FOLDER_SYNC: Final = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
+
+
 def sync_file(path: Path) -> None:
     """Force the bytes of a written file onto the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, _OPEN_TO_SYNC)
     try:
         os.fsync(descriptor)
     finally:
@@ -29,8 +38,17 @@ def sync_file(path: Path) -> None:
 
 def sync_folder(path: Path) -> None:
     """Force a folder's entries (new names, renames) onto the disk, where the system can."""
-    if os.name == "posix":
-        sync_file(path)
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders; its renames are in its journal
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def sha256_of(path: Path) -> str:
@@ -40,12 +58,26 @@ def sha256_of(path: Path) -> str:
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Write a small UTF-8 file under a temporary name, sync it, and give it its name."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    sync_file(temporary)
-    temporary.replace(path)
+    """Write a small UTF-8 file under a temporary name, sync it, and give it its name.
+
+    Raises:
+        OSError: it cannot be written; the old file is as it was.
+    """
+    replace_text(path, text, temporary=path.with_name(f".{path.name}.tmp"))
     sync_folder(path.parent)
+
+
+def replace_text(path: Path, text: str, *, temporary: Path) -> None:
+    """Do so under that temporary name, and leave the folder's entries to be synced."""
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def put_in_place(made: Path, place: Path) -> None:

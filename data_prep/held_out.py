@@ -41,7 +41,8 @@ from data_prep.prepare import PrepareOptions, default_cache_dir
 from data_prep.raw_sessions import CACHE_BYTES, CACHE_SESSIONS, RawSplit
 from data_prep.remote import is_remote
 from data_prep.sessions import sessions_of
-from data_prep.shards import SPLITS, SessionRow, SplitTable, write_split
+from data_prep.shards import SPLITS, SessionRow, SplitTable
+from data_prep.split_writer import write_split
 from data_prep.windows import permutation
 
 __all__ = ["MAX_HELD_OUT", "StreamedCorpus", "open_streamed"]

@@ -11,7 +11,8 @@ from data_prep.corpus import WINDOW_IDS
 from data_prep.ledger import SAME_CONTENT, FileOutcome, Ledger
 from data_prep.manifest import LEDGER_FILE, STAMPS_FILE, Source
 from data_prep.parts import EncodedFile, EncodedStore, source_key
-from data_prep.shards import SPLITS, SplitSummary, SplitWriter
+from data_prep.shards import SPLITS
+from data_prep.split_writer import SplitSummary, SplitWriter
 
 __all__ = ["Merge"]
 

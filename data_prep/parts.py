@@ -33,7 +33,8 @@ from data_prep.errors import DataError
 from data_prep.files import sha256_of
 from data_prep.ledger import SessionOutcome, session_outcome
 from data_prep.manifest import Source
-from data_prep.shards import SCHEMA, SessionRow, SessionTable, batch_of
+from data_prep.shards import SCHEMA, SessionRow, SessionTable
+from data_prep.split_writer import batch_of
 
 __all__ = [
     "PART_SUFFIXES",
@@ -112,7 +113,7 @@ class PartWriter:
         # Should a worker outlive its run for a moment, it must not write into another's file.
         self._temporary = folder / f".{name}.{os.getpid()}"
         self._rows: list[SessionRow] = []
-        self._num_rows = self._num_pending_ids = 0
+        self._num_pending_ids = 0
         self._digest = hashlib.sha256()
         self._sink = pa.OSFile(str(self._arrow_temporary), "wb")
         self._stream = pa.ipc.new_stream(self._sink, SCHEMA)

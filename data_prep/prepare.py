@@ -41,9 +41,9 @@ from data_prep.remote import is_remote, shown
 from data_prep.remote_corpus import (
     cached_copy,
     corpus_at,
-    fetch_corpus,
     held_copy,
     may_be_corpus,
+    open_if_corpus,
 )
 from data_prep.reuse import newest_corpus, reusable_corpus
 from data_prep.shares import Share
@@ -223,11 +223,8 @@ def open_or_prepare(
         report: Takes each message for the user.
     """
     data_dir = data_dir if is_remote(data_dir) else Path(data_dir)
-    if isinstance(data_dir, Path) and is_corpus(data_dir):
-        return open_corpus(data_dir)
-    if isinstance(data_dir, str) and may_be_corpus(data_dir) and corpus_at(data_dir) is not None:
-        copy = cached_copy(data_dir, cache_dir or default_cache_dir())
-        return fetch_corpus(data_dir, copy, report=report)
+    if corpus := open_if_corpus(data_dir, cache_dir or default_cache_dir(), report=report):
+        return corpus
     output, stem = _cache_place(data_dir, cache_dir, options)
     if not is_corpus(output):
         report(f"preparing {shown(str(data_dir))} once, into {output}")

@@ -23,7 +23,7 @@ from data_prep.files import put_in_place, sha256_of, sync_file
 from data_prep.manifest import CORPUS_FILE, LEDGER_FILE, STAMPS_FILE, UNFINISHED_FILE
 from data_prep.names import safe_name
 from data_prep.progress import Progress
-from data_prep.remote import Retries, open_filesystem, shown
+from data_prep.remote import Retries, is_remote, open_filesystem, shown
 from data_prep.shards import INFO_FILE, STATE_FILE, is_shard_name
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "fetch_corpus",
     "held_copy",
     "may_be_corpus",
+    "open_if_corpus",
     "publish_corpus",
 ]
 
@@ -204,6 +205,27 @@ def fetch_corpus(
             raise DataError(f"{shown(url)} was replaced while it was fetched; fetch it again")
         put_in_place(making, folder)
         return open_corpus(folder)
+
+
+def open_if_corpus(
+    place: Path | str, cache_dir: Path, *, report: Callable[[str], None] = print
+) -> PreparedCorpus | None:
+    """Open the prepared corpus in a folder or at an address, None where there is none.
+
+    Args:
+        place: What may be a corpus.
+        cache_dir: Where a corpus at an address is copied to, once.
+        report: Takes each message for the user.
+
+    Raises:
+        DataError: The corpus is damaged, or the place cannot be reached.
+    """
+    if not is_remote(place):
+        return open_corpus(Path(place)) if is_corpus(Path(place)) else None
+    url = str(place)
+    if not may_be_corpus(url) or corpus_at(url) is None:
+        return None
+    return fetch_corpus(url, cached_copy(url, cache_dir), report=report)
 
 
 def held_copy(folder: Path, wanted: PreparedCorpus) -> PreparedCorpus | None:

@@ -17,7 +17,7 @@ from threading import Event, Thread
 from typing import Final
 
 from data_prep.corpus import PREPARE_AGAIN, PreparedCorpus
-from data_prep.shards import ShardFile
+from data_prep.split_writer import ShardFile
 
 __all__ = ["ShardWatch"]
 

@@ -20,14 +20,8 @@ import pyarrow as pa
 from data_prep.files import sha256_of
 from data_prep.problems import Problems
 from data_prep.session_row import SCHEMA
-from data_prep.shards import (
-    INFO_FILE,
-    STATE_FILE,
-    ShardFile,
-    SplitSummary,
-    dataset_state,
-    is_shard_name,
-)
+from data_prep.shards import INFO_FILE, STATE_FILE, is_shard_name
+from data_prep.split_writer import ShardFile, SplitSummary, dataset_state
 from data_prep.splits import split_of
 from rrweb_tokenizer.structural_vocab import MASK_ID
 

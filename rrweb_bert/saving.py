@@ -16,6 +16,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from data_prep.files import sync_folder
+
 from .background_save import BackgroundWorker
 from .callbacks import say
 from .checkpoints import (
@@ -28,7 +30,6 @@ from .checkpoints import (
     write_overview,
 )
 from .disk_space import CheckpointError, free_bytes, no_room_message, require_room
-from .durable import sync_folder
 from .sealing import SealError, problem_of, read_seal, seal_folder, seal_hash
 
 __all__ = ["CheckpointSaver"]

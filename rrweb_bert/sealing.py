@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from .durable import sync_folder
+from data_prep.files import sync_folder
 
 __all__ = [
     "SEAL_FILE",

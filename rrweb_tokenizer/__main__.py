@@ -76,7 +76,7 @@ def _add_transcript(commands: Any) -> None:
         description="Tell a session as a person would, from its ids: time, action, element, place.",
     )
     add = command.add_argument
-    add("file", metavar="FILE", help="an uncompressed recording; - reads standard input")
+    add("file", metavar="FILE", help="a recording, also as gzip or zstd; - reads standard input")
     add("--full", action="store_true", help="all nodes of pages and all changes of mutations")
     add("--ids", action="store_true", help="the tokens and ids of each event below it")
     add("--json", action="store_true", help="one JSON object a line")
@@ -91,7 +91,7 @@ def _add_validate(commands: Any) -> None:
         description="Print the share of illegal successions of tokens; 0 in all that is written.",
     )
     add = command.add_argument
-    add("files", metavar="FILE", nargs="+", help="uncompressed recordings; - reads standard input")
+    add("files", metavar="FILE", nargs="+", help="recordings; - reads standard input")
     add("--tokenizer", metavar="DIR", help="folder of a tokenizer (the shipped one by default)")
     command.set_defaults(run=_validate)
 

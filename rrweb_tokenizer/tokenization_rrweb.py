@@ -20,6 +20,7 @@ from transformers import BatchEncoding, PreTrainedTokenizer
 
 from rrweb_tokenizer.chapters import EncodedSession
 from rrweb_tokenizer.collection import paused_collection
+from rrweb_tokenizer.compressed import unpacked
 from rrweb_tokenizer.fast_export import build_fast_tokenizer
 from rrweb_tokenizer.normalize import replace_unencodable
 from rrweb_tokenizer.recognisers import Recogniser, recogniser_name
@@ -45,7 +46,6 @@ _VOCAB_FILES: Final = {
     "bpe_model_file": "text_bpe.model",
 }
 _FAST_FILE: Final = "tokenizer.json"
-_COMPRESSED: Final = {".gz": "gunzip", ".zst": "unzstd"}
 _REBUILT: Final = ("_serializer", "_fast")
 _PACKAGE: Final = Path(__file__).parent
 
@@ -151,12 +151,12 @@ class RRWebTokenizer(PreTrainedTokenizer):  # type: ignore[misc]  # transformers
         """The ids, keyframes and events of a whole session, without [CLS] and [SEP].
 
         Args:
-            session: A path to an uncompressed recording, the bytes of one, its decoded JSON (a list
-                of events or an object with an `events` list), or typed events; one that is
+            session: A path to a recording or its bytes, also as gzip or zstd; its decoded JSON (a
+                list of events or an object with an `events` list), or typed events; one that is
                 encoded already is given back.
 
         Raises:
-            ValueError: There is no recording in it, or the file is compressed; says what to do.
+            ValueError: There is no recording in it; says why.
         """
         if isinstance(session, EncodedSession):
             return session
@@ -343,12 +343,6 @@ def _events_of(session: Any) -> list[Event]:
     if isinstance(session, str | os.PathLike):
         path = Path(session)
         name = str(path)
-        if path.suffix.lower() in _COMPRESSED:
-            remedy = f"{_COMPRESSED[path.suffix.lower()]} {path.name}"
-            raise ValueError(
-                f"{path}: compressed; unpack it first ({remedy}), or prepare whole folders with "
-                "python -m data_prep prepare, which reads it as it is"
-            )
         text = path.read_bytes()
     elif isinstance(session, bytes | bytearray | memoryview):
         text = bytes(session)
@@ -361,7 +355,7 @@ def _events_of(session: Any) -> list[Event]:
                 "give the recording's path or bytes"
             ) from error
     try:
-        decoded = decode_events(find_events(text).parts)
+        decoded = decode_events(find_events(unpacked(text)).parts)
     except NotARecording as error:
         raise ValueError(f"{name}: no rrweb recording: {error.reason}") from error
     if not decoded.events:

@@ -116,7 +116,7 @@ class _Members:
     def __init__(self, content: Content, form: str) -> None:
         self._content, self._form = content, form
         self._joiner = Joiner(content.limits.max_session_bytes)
-        self._num_members = self._num_pieces = self._num_read = 0
+        self._num_members = self._num_pieces = 0
 
     def rejected(self, name: str, reason: str, where: str = "") -> Rejected:
         place = f"{_printable(name)}, {where}" if where else _printable(name)

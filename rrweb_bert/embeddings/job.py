@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filelock import FileLock
 
-from data_prep.corpus import PreparedCorpus, is_corpus, open_corpus
+from data_prep.cache import default_cache_dir
+from data_prep.corpus import PreparedCorpus
 from data_prep.encoding import tokenizer_code_hash, tokenizer_hashes
 from data_prep.errors import DataError
 from data_prep.manifest import list_sources
 from data_prep.remote import is_remote
+from data_prep.remote_corpus import open_if_corpus
 
 from ..command_progress import Progress
 from ..window_pooling import POOLINGS
@@ -134,8 +136,7 @@ class _Job:
         return read_header(self._output)
 
     def _open(self, data: Path | str) -> Pieces:
-        if not is_remote(str(data)) and is_corpus(Path(data)):
-            corpus = open_corpus(Path(data))
+        if corpus := open_if_corpus(data, default_cache_dir(), report=self._report):
             self._check_tokenizer(corpus)
             return CorpusPieces(corpus, sessions_a_piece=self._sessions_a_piece)
         manifest = list_sources([data if is_remote(str(data)) else Path(data)])

@@ -56,12 +56,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         raise UsageError(str(error)) from error
     tokenizer = _load_tokenizer(arguments.model, model)
     corpus = _open_corpus(arguments, tokenizer)
-    window_tokens = arguments.window_tokens or min(MAX_WINDOW, model.config.max_position_embeddings)
-    if window_tokens > model.config.max_position_embeddings:
-        raise UsageError(
-            f"{arguments.model} has {model.config.max_position_embeddings} positions, fewer than "
-            f"--window_tokens {window_tokens}"
-        )
+    window_tokens = _window_tokens(arguments, model.config.max_position_embeddings)
     tables = _tables(corpus, SPLITS_OF[arguments.split])
     counts = _counts(corpus, tokenizer.vocab_size, arguments.baseline_ids)
     baselines = baselines_of(counts)
@@ -100,18 +95,37 @@ def evaluate(arguments: argparse.Namespace) -> None:
         "settings": {
             "window_tokens": window_tokens,
             "mlm_probability": arguments.mlm_probability,
-            "mask_seed": EVALUATION_MASK_SEED,
-            "num_resamples": NUM_RESAMPLES,
-            "device": _device_name(device),
-            "precision": precision,
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
+            **_unchosen_settings(device, precision),
         },
         "baselines": {"num_sessions": counts.num_sessions, "num_ids": counts.num_ids},
         "seconds": round(time.monotonic() - began, 1),
         "splits": splits,
     }
-    output: Path = arguments.output
+    _write(result, arguments.output)
+
+
+def _window_tokens(arguments: argparse.Namespace, num_positions: int) -> int:
+    window_tokens: int = arguments.window_tokens or min(MAX_WINDOW, num_positions)
+    if window_tokens > num_positions:
+        raise UsageError(
+            f"{arguments.model} has {num_positions} positions, fewer than "
+            f"--window_tokens {window_tokens}"
+        )
+    return window_tokens
+
+
+def _unchosen_settings(device: torch.device, precision: str) -> dict[str, Any]:
+    return {
+        "mask_seed": EVALUATION_MASK_SEED,
+        "num_resamples": NUM_RESAMPLES,
+        "device": _device_name(device),
+        "precision": precision,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+
+
+def _write(result: dict[str, Any], output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     write_text_atomically(output / JSON_FILE, json.dumps(result, indent=1, allow_nan=False) + "\n")
     write_text_atomically(output / PAGE_FILE, evaluation_page(result))

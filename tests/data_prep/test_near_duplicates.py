@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep.near_duplicates import band_keys, find_near_duplicates, shingles_of, similarity
-from data_prep.shards import SPLITS, SessionRow, SplitTable, write_split
+from data_prep.shards import SPLITS, SessionRow, SplitTable
+from data_prep.split_writer import write_split
 
 
 def random_ids(seed, length):

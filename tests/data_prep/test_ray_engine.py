@@ -1,6 +1,5 @@
 """Preparation on a Ray cluster: the bytes of one machine, also when nodes die."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from made_recordings import files_of, fill_folders_with_visits
 
 from data_prep.errors import DataError
 from data_prep.manifest import list_sources
@@ -29,32 +29,6 @@ pytestmark = pytest.mark.filterwarnings(
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 NODE = {"num_cpus": 1, "object_store_memory": 100 << 20}
-
-
-def recording(number):
-    events = [
-        {"type": 4, "data": {"href": f"http://s{number % 5}.test/", "width": 9, "height": 9}},
-        {"type": 2, "data": {"node": {"type": 0, "id": 1, "childNodes": []}}},
-        *({"type": 0} for _ in range(number % 7)),
-    ]
-    return json.dumps([{**e, "timestamp": 1000 * number + i} for i, e in enumerate(events)])
-
-
-def fill(folder, num_files):
-    for number in range(num_files):
-        path = folder / f"{number % 3}" / f"{number:04}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("no json" if number % 11 == 5 else recording(number))
-    (folder / "list.jsonl").write_text("\n".join(recording(1000 + n) for n in range(20)))
-    return folder
-
-
-def files_of(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +82,7 @@ def run(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_two_nodes_write_the_bytes_of_one_machine(tmp_path, run, cluster):
-    fill(tmp_path / "raw", 60)
+    fill_folders_with_visits(tmp_path / "raw", 60)
     said = []
     spread = run("spread", said=said)
     one = run("one", engine="local", num_proc=1)
@@ -121,7 +95,7 @@ def test_two_nodes_write_the_bytes_of_one_machine(tmp_path, run, cluster):
 
 @pytest.mark.slow
 def test_what_a_broken_run_has_done_is_not_done_again_by_either_engine(tmp_path, run, cluster):
-    fill(tmp_path / "raw", 60)
+    fill_folders_with_visits(tmp_path / "raw", 60)
     with pytest.raises(KeyError, match="one file of ours") as raised:
         run("spread", encoder="FailingOnce")
     assert "while working on" in "".join(raised.value.__notes__)
@@ -135,7 +109,7 @@ def test_what_a_broken_run_has_done_is_not_done_again_by_either_engine(tmp_path,
 
 @pytest.mark.slow
 def test_a_node_that_is_killed_on_the_way_loses_and_doubles_nothing(tmp_path, run, cluster):
-    fill(tmp_path / "raw", 200)
+    fill_folders_with_visits(tmp_path / "raw", 200)
     killed_at = []
     doomed = cluster.add_node(**NODE)
     cluster.wait_for_nodes()
@@ -163,7 +137,7 @@ def test_a_node_that_is_killed_on_the_way_loses_and_doubles_nothing(tmp_path, ru
 
 @pytest.mark.slow
 def test_a_process_that_dies_each_time_is_told_with_the_file(tmp_path, run, cluster):
-    fill(tmp_path / "raw", 1)
+    fill_folders_with_visits(tmp_path / "raw", 1)
     said = r"died or failed, 5 times, last with WorkerCrashedError, at .*list\.jsonl"
     with pytest.raises(DataError, match=said):
         run("spread", encoder="DyingEncoder")
@@ -171,7 +145,7 @@ def test_a_process_that_dies_each_time_is_told_with_the_file(tmp_path, run, clus
 
 @pytest.mark.slow
 def test_a_file_that_a_node_does_not_see_stops_the_run(tmp_path, run, cluster, monkeypatch):
-    raw = fill(tmp_path / "raw", 3)
+    raw = fill_folders_with_visits(tmp_path / "raw", 3)
     listed = list_sources([raw])
     shutil.rmtree(raw)
     monkeypatch.setattr("data_prep.prepare.list_sources", lambda *_, **__: listed)
@@ -183,14 +157,14 @@ def test_a_file_that_a_node_does_not_see_stops_the_run(tmp_path, run, cluster, m
 
 @pytest.mark.slow
 def test_nodes_with_another_tokenizer_stop_the_run(tmp_path, run, cluster):
-    fill(tmp_path / "raw", 3)
+    fill_folders_with_visits(tmp_path / "raw", 3)
     with pytest.raises(DataError, match="another tokenizer, or another release"):
         run("spread", encoder="ForeignEncoder")
 
 
 def test_a_cluster_that_is_not_there_is_told(tmp_path):
     """In a process of its own: this one is in a cluster."""
-    fill(tmp_path / "raw", 3)
+    fill_folders_with_visits(tmp_path / "raw", 3)
     command = [sys.executable, "-m", "data_prep", "prepare", "raw", "--output", "corpus"]
     done = subprocess.run(
         [*command, "--engine", "ray", "--address", "127.0.0.1:1"],
@@ -209,7 +183,7 @@ def test_a_cluster_that_is_not_there_is_told(tmp_path):
 def test_a_file_that_is_gone_since_it_was_listed_is_rejected_as_on_one_machine(
     tmp_path, run, cluster, monkeypatch
 ):
-    raw = fill(tmp_path / "raw", 30)
+    raw = fill_folders_with_visits(tmp_path / "raw", 30)
     listed = list_sources([raw])
     (raw / "1" / "0001.json").unlink()
     monkeypatch.setattr("data_prep.prepare.list_sources", lambda *_, **__: listed)

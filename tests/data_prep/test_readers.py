@@ -34,9 +34,9 @@ def read(folder, content, limits=DEFAULT_LIMITS, name="recording"):
         b"\xef\xbb\xbf" + TEXT,
         TEXT.decode().encode("utf-16"),
         TEXT.decode().encode("utf-32"),
-        gzip.compress(TEXT),
+        gzip.compress(TEXT, mtime=0),
         gzip.compress(TEXT[:20]) + gzip.compress(TEXT[20:]),
-        gzip.compress(TEXT) + b"\0" * 512,
+        gzip.compress(TEXT, mtime=0) + b"\0" * 512,
         zstandard.compress(TEXT),
         zstandard.compress(TEXT[:20]) + zstandard.compress(TEXT[20:]),
         b"\n \t" + TEXT + b"\n",
@@ -54,7 +54,12 @@ def test_a_recording_is_read_in_every_wrapping(tmp_path, content):
 
 
 def test_equal_texts_have_equal_hashes_in_every_wrapping(tmp_path):
-    contents = [TEXT, b"\xef\xbb\xbf" + TEXT, TEXT.decode().encode("utf-16"), gzip.compress(TEXT)]
+    contents = [
+        TEXT,
+        b"\xef\xbb\xbf" + TEXT,
+        TEXT.decode().encode("utf-16"),
+        gzip.compress(TEXT, mtime=0),
+    ]
     assert len({read(tmp_path, content).sha256 for content in contents}) == 1
 
 
@@ -77,13 +82,13 @@ def test_members_beside_the_events_become_fields(tmp_path):
         (b"[NaN]", "not JSON"),
         (b"\xff\xfe\x00", "UTF-16"),
         (b"\xef\xbb\xbf\xff", "UTF-8"),
-        (gzip.compress(b""), "empty"),
-        (gzip.compress(TEXT)[:-4], "truncated gzip"),
-        (gzip.compress(TEXT)[:25], "truncated gzip"),
+        (gzip.compress(b"", mtime=0), "empty"),
+        (gzip.compress(TEXT, mtime=0)[:-4], "truncated gzip"),
+        (gzip.compress(TEXT, mtime=0)[:25], "truncated gzip"),
         (b"\x1f\x8b", "truncated gzip"),
-        (gzip.compress(TEXT)[:-8] + b"\0" * 8, "damaged gzip"),
+        (gzip.compress(TEXT, mtime=0)[:-8] + b"\0" * 8, "damaged gzip"),
         (b"\x1f\x8b\xff" + b"x" * 50, "damaged gzip"),
-        (gzip.compress(gzip.compress(TEXT)), "none of the known forms"),
+        (gzip.compress(gzip.compress(TEXT, mtime=0), mtime=0), "none of the known forms"),
         (zstandard.compress(TEXT)[:-3], "truncated zstd"),
         (b"\x28\xb5\x2f\xfd" + b"\xff" * 50, "damaged zstd"),
     ],
@@ -95,7 +100,7 @@ def test_what_is_no_recording_is_rejected_with_a_reason(tmp_path, content, reaso
 
 
 def test_garbage_after_gzip_is_noted(tmp_path):
-    session = read(tmp_path, gzip.compress(TEXT) + b"garbage")
+    session = read(tmp_path, gzip.compress(TEXT, mtime=0) + b"garbage")
     assert session.notes == ("bytes after the compressed stream",)
 
 

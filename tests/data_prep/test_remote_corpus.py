@@ -5,6 +5,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from made_recordings import files_of, fill_with_visits
 
 from data_prep import remote, remote_corpus
 from data_prep.__main__ import main
@@ -20,30 +21,6 @@ HERE = Path(__file__).parent
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
     monkeypatch.setattr(remote, "_FIRST_WAIT_S", 0.001)
-
-
-def recording(number):
-    events = [
-        {"type": 4, "data": {"href": f"http://s{number % 5}.test/", "width": 9, "height": 9}},
-        {"type": 2, "data": {"node": {"type": 0, "id": 1, "childNodes": []}}},
-        *({"type": 0} for _ in range(number % 7)),
-    ]
-    return json.dumps([{**e, "timestamp": 1000 * number + i} for i, e in enumerate(events)])
-
-
-def fill(folder, num_files, start=0):
-    folder.mkdir(exist_ok=True)
-    for number in range(start, start + num_files):
-        text = "no json" if number % 11 == 5 else recording(number)
-        (folder / f"{number:04}.json").write_text(text)
-
-
-def files_of(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def files_at(url):
@@ -70,7 +47,7 @@ def url(request, tmp_path):
 def at(tmp_path, monkeypatch):
     """Prepare tmp_path / "raw" to an address, or into a folder."""
     monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setattr("data_prep.shards._MAX_BATCH_ROWS", 5)
+    monkeypatch.setattr("data_prep.split_writer._MAX_BATCH_ROWS", 5)
     import fake_encoder
 
     def at(place, *, said=None, share=None, **changes):
@@ -101,7 +78,7 @@ def opened(url, tmp_path, said=None, cache="other"):
 
 
 def test_a_corpus_at_an_address_has_the_bytes_of_a_local_one(tmp_path, at, url):
-    fill(tmp_path / "raw", 30)
+    fill_with_visits(tmp_path / "raw", 30)
     said = []
     at(url, said=said)
     local = at(tmp_path / "local")
@@ -113,7 +90,7 @@ def test_a_corpus_at_an_address_has_the_bytes_of_a_local_one(tmp_path, at, url):
 
 
 def test_training_copies_it_into_the_cache_once(tmp_path, at, url):
-    fill(tmp_path / "raw", 30)
+    fill_with_visits(tmp_path / "raw", 30)
     made = at(url)
     said = []
     corpus = opened(url, tmp_path, said)
@@ -125,7 +102,7 @@ def test_training_copies_it_into_the_cache_once(tmp_path, at, url):
 
 
 def test_what_was_prepared_here_is_not_fetched_again(tmp_path, at, url):
-    fill(tmp_path / "raw", 30)
+    fill_with_visits(tmp_path / "raw", 30)
     made = at(url)
     said = []
     assert opened(url, tmp_path, said, cache="cache").path == made.path
@@ -133,17 +110,17 @@ def test_what_was_prepared_here_is_not_fetched_again(tmp_path, at, url):
 
 
 def test_another_corpus_at_the_address_replaces_the_copy(tmp_path, at, url):
-    fill(tmp_path / "raw", 30)
+    fill_with_visits(tmp_path / "raw", 30)
     at(url)
     opened(url, tmp_path)
-    fill(tmp_path / "raw", 5, start=30)
+    fill_with_visits(tmp_path / "raw", 5, start=30)
     changed = at(url)
     assert changed.num_listed == 35
     assert files_of(opened(url, tmp_path).path) == files_of(changed.path)
 
 
 def test_a_copy_that_broke_off_is_no_corpus_and_is_taken_up(tmp_path, at, url, monkeypatch):
-    fill(tmp_path / "raw", 30)
+    fill_with_visits(tmp_path / "raw", 30)
     put, done = remote_corpus._Place.put, []
 
     def failing_put(place, file, name):
@@ -165,7 +142,7 @@ def test_a_copy_that_broke_off_is_no_corpus_and_is_taken_up(tmp_path, at, url, m
 
 
 def test_a_corpus_that_is_replaced_leaves_no_shard_behind(tmp_path, at, url):
-    fill(tmp_path / "raw", 30)
+    fill_with_visits(tmp_path / "raw", 30)
     before = files_of(at(url).path)
     with pytest.raises(DataError, match="different: options max_shard_bytes"):
         at(url, max_shard_bytes=1 << 20)
@@ -176,10 +153,10 @@ def test_a_corpus_that_is_replaced_leaves_no_shard_behind(tmp_path, at, url):
 
 
 def test_files_that_are_added_grow_the_corpus_from_any_machine(tmp_path, at, url):
-    fill(tmp_path / "raw", 30)
+    fill_with_visits(tmp_path / "raw", 30)
     copy = at(url).path
     copy.rename(tmp_path / "gone")
-    fill(tmp_path / "raw", 5, start=30)
+    fill_with_visits(tmp_path / "raw", 5, start=30)
     said = []
     at(url, said=said)
     assert "30 of 35 files are encoded already; 5 are left" in said
@@ -187,7 +164,7 @@ def test_files_that_are_added_grow_the_corpus_from_any_machine(tmp_path, at, url
 
 
 def test_a_place_that_holds_something_else_is_refused_before_any_work(tmp_path, at, url):
-    fill(tmp_path / "raw", 3)
+    fill_with_visits(tmp_path / "raw", 3)
     filesystem, root = fsspec.core.url_to_fs(url)
     filesystem.makedirs(root, exist_ok=True)
     filesystem.pipe_file(f"{root}/thesis.txt", b"precious")
@@ -198,7 +175,7 @@ def test_a_place_that_holds_something_else_is_refused_before_any_work(tmp_path, 
 
 
 def test_shares_are_put_together_at_the_address(tmp_path, at, url):
-    fill(tmp_path / "raw", 30)
+    fill_with_visits(tmp_path / "raw", 30)
     for share in ("0/2", "1/2"):
         at(url, share=share)
     assert files_at(url) == {}
@@ -207,7 +184,7 @@ def test_shares_are_put_together_at_the_address(tmp_path, at, url):
 
 
 def test_a_damaged_shard_is_not_taken(tmp_path, at, url):
-    fill(tmp_path / "raw", 30)
+    fill_with_visits(tmp_path / "raw", 30)
     at(url)
     filesystem, root = fsspec.core.url_to_fs(url)
     name = "train/data-00001.arrow"
@@ -222,7 +199,7 @@ def test_a_damaged_shard_is_not_taken(tmp_path, at, url):
 
 
 def test_names_that_lead_elsewhere_are_refused(tmp_path, at, url):
-    fill(tmp_path / "raw", 30)
+    fill_with_visits(tmp_path / "raw", 30)
     at(url)
     filesystem, root = fsspec.core.url_to_fs(url)
     text = filesystem.cat_file(f"{root}/corpus.json").decode()
@@ -233,7 +210,7 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path, at, url):
 
 
 def test_a_dry_run_finds_the_copy_and_makes_none(tmp_path, at, url):
-    fill(tmp_path / "raw", 30)
+    fill_with_visits(tmp_path / "raw", 30)
     made = at(url)
     options = PrepareOptions()
     with pytest.raises(DataError, match="no copy in the cache yet"):
@@ -244,7 +221,7 @@ def test_a_dry_run_finds_the_copy_and_makes_none(tmp_path, at, url):
 
 def test_the_command_line_prepares_and_verifies_at_an_address(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RRWEB_BERT_CACHE", str(tmp_path / "cache"))
-    fill(tmp_path / "raw", 30)
+    fill_with_visits(tmp_path / "raw", 30)
     url = f"file://{tmp_path}/bucket/corpus"
     small = ["--group_by", "file", "--test_fraction", "0.2", "--validation_fraction", "0.3"]
     assert main(["prepare", str(tmp_path / "raw"), "--output", url, *small]) == 0

@@ -1,6 +1,5 @@
 """Preparations are killed for real, and the same command then ends as if nothing had happened."""
 
-import json
 import os
 import random
 import signal
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from made_recordings import files_of, fill_folders_with_visits
 
 from data_prep.prepare import PrepareOptions, prepare
 from data_prep.verify import verify
@@ -31,23 +31,6 @@ if __name__ == "__main__":
     )
     prepare([Path("raw")], Path("corpus"), options, encoder_factory=SlowEncoder)
 """
-
-
-def recording(number):
-    events = [
-        {"type": 4, "data": {"href": "http://shop.test/", "width": 9, "height": 9}},
-        {"type": 2, "data": {"node": {"type": 0, "id": 1, "childNodes": []}}},
-        *({"type": 0} for _ in range(number % 7)),
-    ]
-    return json.dumps([{**e, "timestamp": 1000 * number + i} for i, e in enumerate(events)])
-
-
-def fill(folder, num_files):
-    for number in range(num_files):
-        path = folder / f"{number % 3}" / f"{number:04}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("no json" if number % 11 == 5 else recording(number))
-    (folder / "list.jsonl").write_text("\n".join(recording(1000 + n) for n in range(20)))
 
 
 def start(folder, num_proc):
@@ -81,14 +64,6 @@ def _has_members(group):
     return True
 
 
-def files_of(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
 def prepare_here(folder, output="corpus"):
     """Prepare in this process, and return what was said and the bytes."""
     sys.path.insert(0, str(HERE))
@@ -118,7 +93,7 @@ def await_parts(folder, num_parts):
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGKILL")
 def test_a_killed_preparation_goes_on_and_ends_with_the_same_bytes(tmp_path):
-    fill(tmp_path / "raw", 40)
+    fill_folders_with_visits(tmp_path / "raw", 40)
     process = start(tmp_path, 2)
     await_parts(tmp_path, 3)
     kill(process)
@@ -136,7 +111,7 @@ def test_a_killed_preparation_goes_on_and_ends_with_the_same_bytes(tmp_path):
 @pytest.mark.parametrize("num_proc", [1, 2])
 def test_any_number_of_kills_at_any_moment_loses_and_doubles_nothing(tmp_path, num_proc):
     rng = random.Random(num_proc)  # noqa: S311 - nothing secret
-    fill(tmp_path / "raw", 60)
+    fill_folders_with_visits(tmp_path / "raw", 60)
     began = time.monotonic()
     undisturbed = start(tmp_path, num_proc)
     said, _ = undisturbed.communicate(timeout=100)

@@ -3,6 +3,7 @@
 import os
 import time
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from data_prep import shard_watch
 from data_prep.corpus import Identity, PreparedCorpus, open_corpus, write_corpus
 from data_prep.errors import DataError
 from data_prep.shard_watch import ShardWatch
-from data_prep.shards import SPLITS, SessionRow, write_split
+from data_prep.shards import SPLITS, SessionRow
+from data_prep.split_writer import write_split
 
 
 @pytest.fixture
@@ -142,9 +144,12 @@ def test_a_look_leaves_files_with_new_permissions_alone_to_the_thread_after_a_wh
     corpus, monkeypatch
 ):
     """A backup that links all shards changes their ctime: a save must not hash the corpus."""
-    watch = ShardWatch(corpus, ("train",), interval_s=1000)
+    monkeypatch.setattr(shard_watch, "_LONG_S", -1.0)  # so that it says when all were read once
+    is_read = Event()
+    watch = ShardWatch(corpus, ("train",), interval_s=1000, report=lambda _: is_read.set())
     watch.start()
     try:
+        assert is_read.wait(60)
         assert watch.look() is None
         hashed = []
         stock = watch._check

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from data_prep.errors import DataError
-from data_prep.shards import SessionRow, SplitTable, write_split
+from data_prep.shards import SessionRow, SplitTable
+from data_prep.split_writer import write_split
 
 
 def make_row(number, num_ids, split="train", every=5):
@@ -43,7 +44,7 @@ def test_what_is_written_is_read_back(tmp_path):
 
 
 def test_several_shards_read_as_one_table(tmp_path, monkeypatch):
-    monkeypatch.setattr("data_prep.shards._MAX_BATCH_IDS", 64)
+    monkeypatch.setattr("data_prep.split_writer._MAX_BATCH_IDS", 64)
     rows = [make_row(number, 40) for number in range(11)]
     summary = write_split(tmp_path, "train", rows, max_shard_bytes=200)
     assert len(summary.shards) > 1

@@ -1,12 +1,12 @@
 """Shares of the files, by jobs that know nothing of one another: the bytes of one run."""
 
-import json
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
+from made_recordings import files_of, fill_with_visits
 
 from data_prep.__main__ import main
 from data_prep.errors import DataError
@@ -15,30 +15,6 @@ from data_prep.prepare import PrepareOptions, prepare, prepare_share
 from data_prep.shares import Share, parse_share
 
 HERE = Path(__file__).parent
-
-
-def recording(number):
-    events = [
-        {"type": 4, "data": {"href": f"http://s{number % 5}.test/", "width": 9, "height": 9}},
-        {"type": 2, "data": {"node": {"type": 0, "id": 1, "childNodes": []}}},
-        *({"type": 0} for _ in range(number % 7)),
-    ]
-    return json.dumps([{**e, "timestamp": 1000 * number + i} for i, e in enumerate(events)])
-
-
-def fill(folder, num_files, start=0):
-    folder.mkdir(exist_ok=True)
-    for number in range(start, start + num_files):
-        text = "no json" if number % 11 == 5 else recording(number)
-        (folder / f"{number:04}.json").write_text(text)
-
-
-def files_of(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def source(name, num_bytes):
@@ -75,7 +51,7 @@ def jobs(tmp_path, monkeypatch):
 
 
 def test_shares_in_any_order_give_the_bytes_of_one_run(tmp_path, jobs):
-    fill(tmp_path / "raw", 50)
+    fill_with_visits(tmp_path / "raw", 50)
     for share in ("2/3", "0/3", "1/3"):
         said = []
         jobs(share, said=said)
@@ -89,7 +65,7 @@ def test_shares_in_any_order_give_the_bytes_of_one_run(tmp_path, jobs):
 
 
 def test_what_no_share_has_done_is_done_by_the_last_run(tmp_path, jobs):
-    fill(tmp_path / "raw", 50)
+    fill_with_visits(tmp_path / "raw", 50)
     jobs("1/3")
     said = []
     corpus = jobs(said=said)
@@ -102,7 +78,7 @@ def test_a_share_that_broke_goes_on_with_what_is_missing(tmp_path, jobs, monkeyp
     import fake_encoder
 
     monkeypatch.setattr("data_prep.tasks._TASK_FILES", 4)
-    fill(tmp_path / "raw", 50)
+    fill_with_visits(tmp_path / "raw", 50)
     with pytest.raises(KeyError):
         jobs("1/2", encoder=fake_encoder.FailingOnce)
     said = []
@@ -113,9 +89,9 @@ def test_a_share_that_broke_goes_on_with_what_is_missing(tmp_path, jobs, monkeyp
 
 
 def test_files_that_were_added_are_shared_out_and_the_others_taken_from_the_corpus(tmp_path, jobs):
-    fill(tmp_path / "raw", 30)
+    fill_with_visits(tmp_path / "raw", 30)
     jobs()
-    fill(tmp_path / "raw", 12, start=30)
+    fill_with_visits(tmp_path / "raw", 12, start=30)
     said = []
     for share in ("0/2", "1/2"):
         jobs(share, said=said)
@@ -128,7 +104,7 @@ def test_files_that_were_added_are_shared_out_and_the_others_taken_from_the_corp
 
 
 def test_a_share_of_a_corpus_that_is_there_has_nothing_to_do(tmp_path, jobs):
-    fill(tmp_path / "raw", 20)
+    fill_with_visits(tmp_path / "raw", 20)
     jobs()
     said = []
     jobs("0/2", said=said)
@@ -136,7 +112,7 @@ def test_a_share_of_a_corpus_that_is_there_has_nothing_to_do(tmp_path, jobs):
 
 
 def test_shares_are_put_together_only_when_none_is_at_work(tmp_path, jobs):
-    fill(tmp_path / "raw", 20)
+    fill_with_visits(tmp_path / "raw", 20)
     jobs("0/2")
     (lock_file,) = tmp_path.glob(".corpus.parts/*/.share-00000-of-00002.lock")
     with FileLock(lock_file):

@@ -8,7 +8,8 @@ import pytest
 from torch.utils.data import DataLoader
 
 from data_prep.errors import DataError
-from data_prep.shards import SessionRow, SplitTable, write_split
+from data_prep.shards import SessionRow, SplitTable
+from data_prep.split_writer import write_split
 from data_prep.streaming import evaluation_stream, window_stream
 from data_prep.windows import WindowPlan, window
 

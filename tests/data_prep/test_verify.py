@@ -14,7 +14,8 @@ from synthetic import write_recordings
 from data_prep.__main__ import main
 from data_prep.corpus import Identity, open_corpus
 from data_prep.prepare import PrepareOptions, prepare
-from data_prep.shards import SPLITS, SplitTable, write_split
+from data_prep.shards import SPLITS, SplitTable
+from data_prep.split_writer import write_split
 from data_prep.verify import NUM_WINDOW_DRAWS, verify
 
 OPTIONS = PrepareOptions(

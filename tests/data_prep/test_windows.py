@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from data_prep.shards import SessionRow, SplitTable, write_split
+from data_prep.shards import SessionRow, SplitTable
+from data_prep.split_writer import write_split
 from data_prep.windows import WindowPlan, draw, evaluation_plan, evaluation_window, window
 
 CLS_ID, SEP_ID = 2, 3

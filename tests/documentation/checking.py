@@ -31,6 +31,7 @@ NOT_CHECKED = {
     "nvidia-smi": "needs a GPU",
     "npm": "needs Node.js and a registry",
     "ps": "of the reader's shell",
+    "sbatch": "needs Slurm",
     "scontrol": "needs Slurm",
     "tail": "of the reader's shell",
 }
@@ -76,6 +77,7 @@ def check_command(words: Sequence[str]) -> None:
     program, arguments = words[0], words[1:]
     # `NAME...` is as many as one likes, `...` whatever else.
     arguments = [word.removesuffix("...") for word in arguments if word != "..."]
+    arguments = [word.replace("$SLURM_ARRAY_TASK_ID", "0") for word in arguments]
     check = _CHECKS.get(program)
     if check is not None:
         check(arguments)
@@ -101,7 +103,9 @@ def _python(arguments: list[str]) -> None:
         if module in _CHECKS:
             _CHECKS[module](rest)
         elif module.split(".")[0] in PACKAGES:
-            _parse(rest, lambda: runpy.run_module(module, run_name="__main__"), module)
+            others = _parse(rest, lambda: runpy.run_module(module, run_name="__main__"), module)
+            if others:
+                raise WrongCommandError(f"{module}: unknown arguments {' '.join(others)}")
         elif module not in MODULES_NOT_CHECKED:
             raise WrongCommandError(f"python -m {module}: no check knows it")
     else:
@@ -272,7 +276,7 @@ def _pytest(arguments: list[str]) -> None:
 
 def _make(arguments: list[str]) -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for target in arguments:
+    for target in (word for word in arguments if not word.startswith("-")):
         if not re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE):
             raise WrongCommandError(f"make: no target {target}")
 

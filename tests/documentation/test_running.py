@@ -22,6 +22,7 @@ NOT_RUN = {
     ("docs/search.md", "embed few"): "shows a folder with a broken file in it",
     ("docs/containers.md", "my_forms.py"): "the same file runs in docs/how_to/own_reader.md",
     ("docs/privacy.md", ""): "test_privacy_docs.py runs both blocks",
+    ("docs/scale.md", "from_generator"): "the paths are the reader's",
     ("docs/how_to/push.md", "AutoModel"): "the same lines run in README.md",
 }
 """Page, what stands in the block: why it is not run here. Bash and console blocks of pages that do

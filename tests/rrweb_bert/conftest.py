@@ -6,7 +6,8 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast, TrainerCallback, set_seed
 
-from data_prep.shards import SessionRow, write_split
+from data_prep.shards import SessionRow
+from data_prep.split_writer import write_split
 from data_prep.streaming import evaluation_stream, window_stream
 from data_prep.windows import WindowPlan
 from rrweb_bert import SessionEncoder

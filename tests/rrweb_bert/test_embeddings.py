@@ -137,6 +137,19 @@ def test_a_corpus_gives_the_vectors_of_its_recordings_with_split_and_file(
         assert np.abs(np.array(row["embedding"]) - np.array(other["embedding"])).max() < 1e-5
 
 
+def test_a_corpus_at_an_address_gives_the_same_bytes(
+    recordings, tiny_encoder, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("RRWEB_BERT_CACHE", str(tmp_path / "cache"))
+    options = PrepareOptions(test_fraction=0.2, validation_fraction=0.3, show_progress=False)
+    prepare([recordings], tmp_path / "corpus", options, report=lambda _: None)
+    run(tmp_path / "corpus", tmp_path / "here.parquet", tiny_encoder)
+    said = []
+    run(f"file://{tmp_path}/corpus", tmp_path / "there.parquet", tiny_encoder, said)
+    assert said[0].startswith(f"fetching file://{tmp_path}/corpus once")
+    assert (tmp_path / "there.parquet").read_bytes() == (tmp_path / "here.parquet").read_bytes()
+
+
 def test_a_start_that_no_calendar_holds_is_none(tiny_encoder, tmp_path):
     events = synthetic.make_events("shop", 1, num_actions=4)
     for event in events:

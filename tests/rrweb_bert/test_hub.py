@@ -1,3 +1,5 @@
+"""Models are pushed to a hub that runs here: whole, again, and while training."""
+
 import errno
 import json
 from dataclasses import replace
@@ -15,8 +17,6 @@ from rrweb_bert import hub as hub_module
 from rrweb_bert import hub_trainer, training_summary
 from rrweb_bert.__main__ import main
 from rrweb_bert.hub_files import (
-    PublishedFile,
-    check_tells_no_paths,
     checkpoint_files,
     is_hub_name,
     model_files,
@@ -232,61 +232,6 @@ def test_a_file_that_names_a_place_on_this_machine_is_not_pushed(hub, model_dir,
     assert main(["push", str(copy), REPO]) == 2
     assert f"README.md names {copy}" in error_of(capsys)
     assert hub.files == {}
-
-
-def check_text(text, folder, name="README.md"):
-    file = PublishedFile(path_in_repo=name, path=Path(name), content=text.encode())
-    check_tells_no_paths([file], Path(folder))
-
-
-@pytest.mark.parametrize("home", ["/", "/rrweb", "/home/someone"])
-@pytest.mark.parametrize("folder", ["/", "/rrweb", "/github.com/rrweb-io", "/data/model"])
-def test_addresses_and_longer_names_are_no_places(home, folder, monkeypatch):
-    monkeypatch.setenv("HOME", home)
-    check_text(
-        "see https://github.com/rrweb-io/rrweb and https://github.com/home/someone, "
-        "/data/model-2, /data/model.old, my/data/model, /home/someone_else/x",
-        folder,
-    )
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "/data/model",
-        "in /data/model.",
-        "in `/data/model`, (/data/model)",
-        "file:///data/model/x",
-        '{"a": "/data/model/checkpoint-2"}',
-        '{"a": "one\\n/data/model\\ntwo"}',
-        "--output_dir=/data/model ",
-        "kept in /home/someone/x",
-        "HOME='/home/someone'",
-    ],
-)
-def test_places_are_seen_wherever_they_stand(text, monkeypatch):
-    monkeypatch.setenv("HOME", "/home/someone")
-    with pytest.raises(UsageError, match=r"names /(data/model|home/someone), a place"):
-        check_text(text, "/data/model")
-
-
-def test_places_that_json_spells_otherwise_are_seen():
-    folder = '/data/Müller "x"'
-    for text in (json.dumps({"a": f"{folder}/x"}), json.dumps([folder], ensure_ascii=False)):
-        with pytest.raises(UsageError, match="names /data/Müller"):
-            check_text(text, folder, "config.json")
-    with pytest.raises(UsageError, match="names /data/Müller"):
-        check_text(f"in {folder}", folder)
-
-
-def test_without_a_home_the_output_folder_is_looked_for(monkeypatch):
-    def no_home():
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(Path, "home", no_home)
-    check_text("https://github.com/", "/data/model")
-    with pytest.raises(UsageError, match="names /data/model"):
-        check_text("/data/model", "/data/model")
 
 
 # --- the card

@@ -1,6 +1,7 @@
 """`index` and `search`: what is near, what holds words, what a filter leaves, and why."""
 
 import json
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -164,7 +165,8 @@ def test_words_are_found_where_they_stand(index):
 
 @pytest.mark.parametrize("text", ['a" OR "b', "NEAR(a b)", "text:a", "a*", "-a AND", "'; DROP"])
 def test_a_query_is_words_and_no_syntax(index, text):
-    index.words(text)
+    assert index.words(text) == index.words(" ".join(re.findall(r"\w+", text)))
+    assert index.words(f"savings {text}", need_all=False)
 
 
 def test_a_text_without_words_is_refused(index, tiny_encoder):

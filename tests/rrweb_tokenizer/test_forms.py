@@ -9,128 +9,37 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_forms import (
+    CLICK,
+    EVENTS,
+    META,
+    MUTATION,
+    NODE,
+    SNAPSHOT,
+    capture,
+    cv,
+    dumps,
+    laminar,
+    later,
+    latin1,
+    lines,
+    newrelic,
+    openpanel,
+    otel_rows,
+    pack,
+    page_spy,
+)
 
 from rrweb_tokenizer.forms.found import DECODE_ERRORS
-from rrweb_tokenizer.forms.joining import Joiner
 from rrweb_tokenizer.forms.lines import find_in_lines
-from rrweb_tokenizer.forms.packed import Expander, PackedError
+from rrweb_tokenizer.forms.packed import Expander
 from rrweb_tokenizer.forms.vendors import date_to_ms
 from rrweb_tokenizer.recording import (
-    FoundSession,
     NotARecording,
     find_events,
     find_sessions,
 )
 from rrweb_tokenizer.schema import decode_events
-
-META = {"type": 4, "data": {"href": "http://a.test/", "width": 9, "height": 8}, "timestamp": 1000}
-NODE = {"type": 0, "id": 1, "childNodes": []}
-SNAPSHOT = {
-    "type": 2,
-    "data": {"node": NODE, "initialOffset": {"left": 0, "top": 0}},
-    "timestamp": 1001,
-}
-TEXT_CHANGE = {"id": 1, "value": "é"}
-MUTATION = {
-    "type": 3,
-    "timestamp": 1002,
-    "data": {"source": 0, "adds": [], "removes": [], "texts": [TEXT_CHANGE], "attributes": []},
-}
-CLICK = {"type": 3, "timestamp": 1003, "data": {"source": 2, "type": 2, "id": 1, "x": 1, "y": 2}}
-EVENTS = [META, SNAPSHOT, MUTATION, CLICK]
-
-
-def dumps(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def later(events: list[dict[str, Any]], milliseconds: int) -> list[dict[str, Any]]:
-    return [{**event, "timestamp": event["timestamp"] + milliseconds} for event in events]
-
-
-def latin1(packed: bytes) -> str:
-    return packed.decode("latin-1")
-
-
-def pack(event: dict[str, Any]) -> str:
-    """As @rrweb/packer does."""
-    return latin1(zlib.compress(dumps({**event, "v": "v1"})))
-
-
-def cv(event: dict[str, Any]) -> dict[str, Any]:
-    """As posthog-js does since 2024: what is large in an event becomes a string of gzip."""
-
-    def squeeze(value: Any) -> str:
-        return latin1(gzip.compress(dumps(value)))
-
-    if event["type"] == 2:
-        return {**event, "cv": "2024-10", "data": squeeze(event["data"])}
-    if event["type"] == 3 and event["data"]["source"] == 0:
-        names = ("adds", "removes", "texts", "attributes")
-        return {
-            **event,
-            "cv": "2024-10",
-            "data": {**event["data"], **{name: squeeze(event["data"][name]) for name in names}},
-        }
-    return event
-
-
-def page_spy(event: dict[str, Any]) -> dict[str, Any]:
-    packed = latin1(zlib.compress(dumps({**event, "id": "x"})))
-    return {"type": "rrweb-event", "timestamp": event["timestamp"], "data": packed}
-
-
-def laminar(event: dict[str, Any]) -> dict[str, str]:
-    seconds, milliseconds = divmod(event["timestamp"], 1000)
-    stamp = f"1970-01-01 00:00:{seconds:02}.{milliseconds:03}"
-    data = base64.b64encode(gzip.compress(dumps(event["data"]))).decode()
-    return {"text": json.dumps({"type": event["type"], "timestamp": stamp, "data": data})}
-
-
-def otel_rows(event: dict[str, Any], number: int) -> list[dict[str, Any]]:
-    text = dumps(event).decode()
-    slices = [text[start : start + 40] for start in range(0, len(text), 40)]
-    return [
-        {
-            "Body": part,
-            "LogAttributes": {
-                "rr-web.event": str(number),
-                "rr-web.chunk": str(n + 1),
-                "rr-web.total-chunks": str(len(slices)),
-            },
-        }
-        for n, part in enumerate(slices)
-    ]
-
-
-def openpanel(index: int, events: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "chunk_index": index,
-        "events_count": len(events),
-        "is_full_snapshot": index == 0,
-        "started_at": "2025-11-02T10:30:00Z",
-        "ended_at": "2025-11-02T10:31:00Z",
-        "payload": json.dumps(events),
-    }
-
-
-def capture(event: dict[str, Any]) -> dict[str, Any]:
-    properties = {
-        "$snapshot_data": event,
-        "$session_id": "s",
-        "$window_id": "w",
-        "$snapshot_bytes": 9,
-    }
-    return {"event": "$snapshot", "properties": {**properties, "distinct_id": "jane"}}
-
-
-def lines(*values: Any) -> bytes:
-    return b"".join(dumps(value) + b"\n" for value in values)
-
-
-def newrelic(event: dict[str, Any]) -> dict[str, Any]:
-    return {**event, "__newrelic": {"originalTimestamp": 1, "timestampDiff": -96}}
-
 
 SINGLE_SESSIONS = {
     "list": dumps(EVENTS),
@@ -374,52 +283,6 @@ def test_a_snapshot_alone_is_a_recording() -> None:
     assert len(decode_events(found.parts).events) == 1
 
 
-@pytest.mark.parametrize(
-    "strings",
-    [
-        ["x\x9cgarbage", pack(CLICK)],
-        [pack(META)[:-5], pack(CLICK)],
-        ["x\u20ac", pack(CLICK)],
-        ["hello", pack(CLICK)],
-        ["eJyrVg==", pack(CLICK)],
-        [json.dumps(META)[:-4], pack(CLICK)],
-    ],
-)
-def test_a_damaged_packed_event_costs_itself_alone(strings: list[str]) -> None:
-    decoded = decode_events(find_events(dumps(strings)).parts)
-    assert (len(decoded.events), decoded.num_rejected) == (1, 1)
-
-
-def test_a_damaged_cv_event_costs_itself_alone() -> None:
-    damaged = {**cv(SNAPSHOT), "data": cv(SNAPSHOT)["data"][:-9]}
-    decoded = decode_events(find_events(dumps([META, damaged, CLICK])).parts)
-    assert (len(decoded.events), decoded.num_rejected) == (2, 1)
-
-
-def test_packed_strings_may_expand_up_to_the_limit_and_no_further() -> None:
-    packed = [latin1(zlib.compress(b" " * 1000 + dumps(event))) for event in EVENTS]
-    size = sum(1000 + len(dumps(event)) for event in EVENTS)
-    (found,) = find_sessions(dumps(packed), Expander(max_bytes=size))
-    assert len(decode_events(found.parts).events) == 4
-    with pytest.raises(NotARecording, match="expand to more"):
-        list(find_sessions(dumps(packed), Expander(max_bytes=size - 1)))
-
-
-def test_a_packed_bomb_is_given_up_by_its_ratio() -> None:
-    bomb = latin1(zlib.compress(b"\0" * 50_000_000))
-    with pytest.raises(NotARecording, match="expand to more"):
-        list(find_sessions(dumps([bomb])))
-
-
-def test_plain_json_and_base64_pass_the_expander() -> None:
-    expander = Expander()
-    assert expander.unpack('{"a": 1}') == b'{"a": 1}'
-    for compress in (zlib.compress, gzip.compress):
-        assert expander.unpack(base64.b64encode(compress(b"[]")).decode()) == b"[]"
-    with pytest.raises(PackedError):
-        expander.unpack("neither")
-
-
 def test_dates_without_a_zone_are_utc() -> None:
     assert date_to_ms("2025-11-02 10:30:00.250") == 1762079400250.0
     assert date_to_ms("2025-11-02T11:30:00.250+01:00") == 1762079400250.0
@@ -448,48 +311,6 @@ def test_telemetry_of_other_tools_is_no_event() -> None:
     own = [{"type": "full-snapshot", "data": {}}, {"type": "mutation", "data": {}}]
     decoded = decode_events(find_events(dumps(own)).parts)
     assert (decoded.events, decoded.num_rejected) == ([], 2)
-
-
-def piece(record: str, segment: int, number: int) -> FoundSession:
-    part = b"[" + b" " * 98 + b"%d]" % number
-    return FoundSession(parts=[part], form="x", record=record, segment=segment)
-
-
-def test_pieces_are_ordered_by_their_segments_whatever_order_they_come_in() -> None:
-    joiner = Joiner()
-    for segment in (2, 0, 1):
-        assert list(joiner.add(piece("a", segment, segment))) == []
-    (session,) = joiner.finish()
-    assert [part[-2:-1] for part in session.parts] == [b"0", b"1", b"2"]
-
-
-def test_joining_holds_no_more_than_its_bound() -> None:
-    joiner = Joiner(max_bytes=250)
-    names = ["a", "b", "c", "a"]
-    out = [s for n, name in enumerate(names) for s in joiner.add(piece(name, n, n))]
-    out += joiner.finish()
-    assert [(session.record, len(session.parts)) for session in out] == [
-        ("a", 1),
-        ("b", 1),
-        ("a~2", 1),
-        ("c", 1),
-    ]
-
-
-def test_a_session_on_both_sides_of_the_bound() -> None:
-    text = lines(*EVENTS)
-    size = sum(len(line) + 1 for line in text.splitlines())
-    (found,) = find_in_lines(text.splitlines(), Expander(), max_bytes=size)
-    assert len(decode_events(found.parts).events) == 4
-    with pytest.raises(NotARecording, match="a session of more than"):
-        list(find_in_lines(text.splitlines(), Expander(), max_bytes=size - 1))
-
-
-def test_a_damaged_line_costs_itself_alone() -> None:
-    for damaged in (b'{"type":3,"da', b"garbage", b'["w",{"type":', b'{"event":{"a":1'):
-        text = dumps(META) + b"\n" + damaged + b"\n" + dumps(CLICK) + b"\n"
-        decoded = decode_events(find_events(text).parts)
-        assert (len(decoded.events), decoded.num_rejected) == (2, 1)
 
 
 def test_half_a_surrogate_pair_costs_nothing_in_any_form() -> None:

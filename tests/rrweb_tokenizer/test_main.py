@@ -102,7 +102,7 @@ def test_files_that_cannot_be_read_are_errors_that_say_why(tmp_path, capsys) -> 
     for path, reason in (
         (tmp_path / "none.json", "No such file"),
         (tmp_path, "Is a directory"),
-        (compressed, "gunzip"),
+        (compressed, "truncated gzip"),
         (tmp_path / "\x1b[31m.json", "\ufffd[31m"),
     ):
         assert run("transcript", path) == 2

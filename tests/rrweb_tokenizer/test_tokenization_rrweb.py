@@ -1,4 +1,3 @@
-import gzip
 import json
 import multiprocessing
 import pickle
@@ -282,14 +281,6 @@ def test_a_string_is_text_even_when_it_names_a_file(tokenizer, tmp_path):
     path.write_text(json.dumps(events()))
     decoded = tokenizer.decode(tokenizer(str(path))["input_ids"], skip_special_tokens=True)
     assert decoded == str(path)
-
-
-@pytest.mark.parametrize("suffix", [".gz", ".zst"])
-def test_a_compressed_file_is_refused_with_the_remedy(tokenizer, tmp_path, suffix):
-    path = tmp_path / f"session.json{suffix}"
-    path.write_bytes(gzip.compress(b"[]"))
-    with pytest.raises(ValueError, match="data_prep prepare"):
-        tokenizer.encode_session(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no json", b"[]", b"{}", b'[{"a": 1}]', b"[1, 2]"])

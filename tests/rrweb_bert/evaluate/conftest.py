@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from data_prep.shards import SessionRow, SplitTable, write_split
+from data_prep.shards import SessionRow, SplitTable
+from data_prep.split_writer import write_split
 from rrweb_bert.evaluate.batches import MaskedBatch
 from rrweb_tokenizer.structural_vocab import MASK_ID
 
