@@ -35,6 +35,7 @@ from rrweb_bert.run_record import RunRecord
 from rrweb_bert.sample_plan import announcement
 from rrweb_bert.signals import TrainingInterrupted
 from rrweb_bert.trackers import check_trackers
+from rrweb_bert.trainer_assembly import build_trainer, watch_of
 from rrweb_bert.training import RRWebTrainer, TrainingStoppedError
 from rrweb_bert.training_summary import TrainingSummary, summarise
 
@@ -101,7 +102,7 @@ def train(arguments: Arguments) -> None:
             output_dir, record, training.resume, needs_best=training.load_best_model_at_end
         )
         record = replace(record, origins=origins_of(start, training.resume))
-        trainer = assembly.build_trainer(
+        trainer = build_trainer(
             arguments,
             plan,
             corpus_dir=corpus.path,
@@ -109,7 +110,7 @@ def train(arguments: Arguments) -> None:
             model=model,
             start=start,
             record=record,
-            watch=assembly.watch_of(corpus, arguments),
+            watch=watch_of(corpus, arguments),
         )
         if trainer.is_world_process_zero():
             record.save(output_dir)

@@ -54,6 +54,7 @@ from rrweb_bert.collator import EVALUATION_MASK_SEED, RRWebDataCollator
 from rrweb_bert.evaluation import sum_losses
 from rrweb_bert.example_predictions import ExamplePredictions
 from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM
+from rrweb_bert.trainer_assembly import build_trainer
 from rrweb_tokenizer.structural_vocab import CLS_ID, MASK_ID, PAD_ID, SEP_ID, STRUCTURAL_IDS
 
 NUM_RESAMPLES = 2_000
@@ -116,7 +117,7 @@ def train_text_bert(folder: Path, output: Path, flags: list[str]) -> None:
     tokenizer = load_tokenizer(folder)
     plan = assembly.settle_steps(arguments)
     model = assembly.build_model(arguments, len(tokenizer))
-    trainer = assembly.build_trainer(
+    trainer = build_trainer(
         arguments, plan, corpus_dir=folder, tokenizer=tokenizer, model=model, start=None
     )
     # Example predictions are told as events, which text ids are not.

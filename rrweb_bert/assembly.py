@@ -1,13 +1,11 @@
-"""Arguments -> the parts of a run: corpus, tokenizer, model, streams, record, trainer."""
+"""Arguments -> the parts of a run: corpus, tokenizer, model, steps, record."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import islice
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,37 +15,26 @@ from transformers import set_seed
 from data_prep.encoding import tokenizer_hashes
 from data_prep.held_out import StreamedCorpus, open_streamed
 from data_prep.prepare import PreparedCorpus, open_or_prepare
-from data_prep.raw_windows import raw_window_stream
-from data_prep.shard_watch import ShardWatch
-from data_prep.streaming import evaluation_stream, window_stream
-from data_prep.windows import WindowPlan
 from rrweb_tokenizer import RRWebTokenizer
 
 from .acceleration import accelerate, fix_order_of_sums
 from .arguments import Arguments, UsageError
 from .callbacks import say
-from .checkpoints import FoundCheckpoint
-from .collator import EVALUATION_MASK_SEED, RRWebDataCollator
 from .data_arguments import PREPARING
-from .example_predictions import NUM_WINDOWS, ExamplePredictions, choose_positions
-from .history import HISTORY_FILE, TrainingHistory
 from .model_files import load_model
 from .modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
 from .run_record import RunRecord
 from .sample_plan import sample_directory
-from .trackers import example_sinks, settle_trackers
-from .training import RRWebTrainer
 
 __all__ = [
     "StepPlan",
     "build_model",
-    "build_trainer",
     "check_corpus",
     "load_tokenizer",
     "open_corpus",
     "record_of",
     "settle_steps",
-    "watch_of",
+    "streamed_corpus",
 ]
 
 EVALUATION_SEED: Final = 0
@@ -113,7 +100,7 @@ def open_corpus(arguments: Arguments, tokenizer: RRWebTokenizer) -> PreparedCorp
     data, options = arguments.data, arguments.data.prepare_options()
     if data.streaming:
         with arguments.training.main_process_first(local=False, desc="holding sessions out"):
-            return _streamed(arguments).held_out
+            return streamed_corpus(arguments).held_out
     folder = sample_directory() if data.data_dir is None else data.data_dir
     cache_dir = None if data.cache_dir is None else Path(data.cache_dir)
     with arguments.training.main_process_first(local=False, desc="preparing the corpus"):
@@ -155,7 +142,7 @@ def check_corpus(corpus: PreparedCorpus, tokenizer: RRWebTokenizer) -> None:
         )
 
 
-def _streamed(arguments: Arguments) -> StreamedCorpus:
+def streamed_corpus(arguments: Arguments) -> StreamedCorpus:
     """What `--streaming` trains and evaluates on; the held-out sessions are tokenised once."""
     data = arguments.data
     return open_streamed(
@@ -292,105 +279,6 @@ def record_of(
         **{name: f"{identity[name]} ({size})" for name in ("layers", "hidden_size", "heads")},
     }
     return RunRecord(identity=identity, spoken=spoken)
-
-
-def build_trainer(
-    arguments: Arguments,
-    plan: StepPlan,
-    *,
-    corpus_dir: Path,
-    tokenizer: Any,
-    model: RRWebBertForMaskedLM,
-    start: FoundCheckpoint | None,
-    record: RunRecord | None = None,
-    watch: ShardWatch | None = None,
-) -> RRWebTrainer:
-    """The trainer with both streams, the training one at its first sample still to come.
-
-    Args:
-        arguments: of the command line.
-        plan: from `settle_steps`.
-        corpus_dir: folder with the tables of `train` and `validation`.
-        tokenizer: saved with the model.
-        model: what is trained.
-        start: the checkpoint to go on from.
-        record: what is written into checkpoints.
-        watch: looks whether a shard changes while it is read.
-    """
-    data, training = arguments.data, arguments.training
-    start_step = 0 if start is None else start.step
-    seed = training.seed if training.data_seed is None else training.data_seed
-    windows = WindowPlan(
-        seed=seed,
-        window_tokens=data.window_tokens,
-        sampling=data.sampling,
-        samples_per_epoch=data.samples_per_epoch,
-    )
-    open_stream = (
-        partial(raw_window_stream, _streamed(arguments).train)
-        if data.streaming
-        else partial(window_stream, corpus_dir, "train")
-    )
-    train_stream = open_stream(
-        windows,
-        batch_size=training.per_device_train_batch_size,
-        rank=training.process_index,
-        num_ranks=training.world_size,
-        # A run that has only its results left to write still needs a stream: its last step's.
-        start_sample=min(start_step, plan.num_steps - 1) * plan.windows_per_step,
-        stop_sample=plan.num_samples,
-    )
-    eval_stream = evaluation_stream(
-        corpus_dir,
-        "validation",
-        window_tokens=data.window_tokens,
-        seed=EVALUATION_SEED,
-        batch_size=training.per_device_eval_batch_size,
-        rank=training.process_index,
-        num_ranks=training.world_size,
-    )
-    collator = RRWebDataCollator(tokenizer, mlm_probability=data.mlm_probability, mask_seed=seed)
-    output_dir = Path(training.output_dir or ".")
-    eval_collator = replace(collator, mask_seed=EVALUATION_MASK_SEED)
-    trainer = RRWebTrainer(
-        model=model,
-        args=training,
-        train_dataset=train_stream,
-        eval_dataset=eval_stream,
-        data_collator=collator,
-        eval_collator=eval_collator,
-        history=_history(output_dir, start),
-        samples_per_epoch=data.samples_per_epoch,
-        checkpoint=None if start is None else start.path,
-        watch=watch,
-        record=record,
-        processing_class=tokenizer,
-    )
-    settle_trackers(trainer, output_dir)
-    trainer.add_callback(
-        ExamplePredictions(
-            choose_positions(eval_collator(list(islice(eval_stream, NUM_WINDOWS)))),
-            tokenizer,
-            output_dir=output_dir,
-            until_step=start_step,
-            autocast=trainer.accelerator.autocast,
-            sinks=example_sinks(trainer),
-        )
-    )
-    return trainer
-
-
-def watch_of(corpus: PreparedCorpus, arguments: Arguments) -> ShardWatch | None:
-    """What watches the shards; one process of each machine does, for all that read the files."""
-    if arguments.training.local_process_index != 0:
-        return None
-    return ShardWatch(corpus, ("train", "validation"), report=say)
-
-
-def _history(output_dir: Path, start: FoundCheckpoint | None) -> TrainingHistory:
-    if start is None:
-        return TrainingHistory(output_dir / HISTORY_FILE)
-    return TrainingHistory.of_checkpoint(output_dir, start.path)
 
 
 def name_other_gpus(num_processes: int) -> None:
