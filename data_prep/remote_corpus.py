@@ -91,7 +91,8 @@ class _Place:
             self._call(lambda: self._filesystem.get_file(self._path(name), str(file)))
         except FileNotFoundError:
             raise DataError(
-                f"{shown(self.url)}/{name} is missing; prepare the corpus again, to the same place"
+                f"{shown(self.url)}/{name} is missing; prepare the corpus again, to the same place "
+                "with --overwrite"
             ) from None
 
     def put(self, file: Path, name: str) -> None:
@@ -255,7 +256,7 @@ def _fetch_file(place: _Place, file: _File, folder: Path) -> None:
         copy.unlink()
         raise DataError(
             f"{shown(place.url)}/{file.name} is damaged, or was replaced on the way; fetch it "
-            "again, and if it stays so, prepare the corpus again"
+            "again, and if it stays so, prepare the corpus again with --overwrite"
         )
 
 
@@ -284,20 +285,26 @@ def publish_corpus(corpus: PreparedCorpus, url: str) -> None:
         DataError: The place cannot be reached, or written to.
     """
     place = _Place(url)
-    # Equal fingerprints mean equal bytes, so what an interrupted call has copied whole may stay.
-    is_taken_up = place.read(UNFINISHED_FILE) == corpus.fingerprint.encode()
-    if not is_taken_up:
-        place.write(UNFINISHED_FILE, corpus.fingerprint.encode())
-    place.remove(CORPUS_FILE)
-    there = place.sizes()
     files = {file.name for file in _files_of(corpus)}
-    for name in there.keys() - files:
-        if is_shard_name(name.rpartition("/")[2]):  # of a corpus that was there before
-            place.remove(name)
+    # Equal fingerprints mean equal bytes, so what an interrupted call has copied whole may stay.
+    is_taken_up = (
+        place.read(CORPUS_FILE) is None
+        and place.read(UNFINISHED_FILE) == corpus.fingerprint.encode()
+    )
+    if not is_taken_up:
+        # The note gets the fingerprint when nothing of an earlier corpus is left: its files may
+        # have the sizes of the new ones.
+        place.write(UNFINISHED_FILE, b"another corpus is being removed")
+        place.remove(CORPUS_FILE)
+        for name in place.sizes():
+            if name in files or is_shard_name(name.rpartition("/")[2]):
+                place.remove(name)
+        place.write(UNFINISHED_FILE, corpus.fingerprint.encode())
+    there = place.sizes()
     sizes = {name: (corpus.path / name).stat().st_size for name in sorted(files)}
     with closing(Progress(len(sizes), sum(sizes.values()), verb="copied")) as progress:
         for name, num_bytes in sizes.items():
-            if not is_taken_up or there.get(name) != num_bytes:
+            if there.get(name) != num_bytes:
                 place.put(corpus.path / name, name)
             progress.advance(num_bytes)
     place.write(CORPUS_FILE, (corpus.path / CORPUS_FILE).read_bytes())

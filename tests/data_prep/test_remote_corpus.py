@@ -152,6 +152,39 @@ def test_a_corpus_that_is_replaced_leaves_no_shard_behind(tmp_path, at, url):
     assert len(files_of(after.path)) < len(before)
 
 
+@pytest.mark.parametrize("step", ["remove", "put"])
+def test_no_file_of_the_corpus_before_is_taken_for_one_of_a_copy_that_broke_off(
+    tmp_path, at, url, monkeypatch, step
+):
+    fill_with_visits(tmp_path / "raw", 30)
+    before = files_of(at(url).path)
+    for path in (tmp_path / "raw").iterdir():
+        path.unlink()
+    fill_with_visits(tmp_path / "raw", 30, start=770)
+
+    def fail(*_):
+        raise DataError("the line is dead")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(remote_corpus._Place, step, fail)
+        with pytest.raises(DataError, match="the line is dead"):
+            at(url, overwrite=True)
+    after = files_of(at(url, overwrite=True).path)
+    same_size = [name for name in before if len(before[name]) == len(after.get(name, b""))]
+    assert any(before[name] != after[name] for name in same_size)
+    assert files_at(url) == after
+
+
+def test_overwriting_replaces_files_that_are_damaged(tmp_path, at, url):
+    fill_with_visits(tmp_path / "raw", 30)
+    whole = files_of(at(url).path)
+    filesystem, root = fsspec.core.url_to_fs(url)
+    name = "train/data-00001.arrow"
+    filesystem.pipe_file(f"{root}/{name}", bytes(len(whole[name])))
+    at(url, overwrite=True)
+    assert files_at(url) == whole
+
+
 def test_files_that_are_added_grow_the_corpus_from_any_machine(tmp_path, at, url):
     fill_with_visits(tmp_path / "raw", 30)
     copy = at(url).path
