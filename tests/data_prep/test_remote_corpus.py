@@ -231,6 +231,14 @@ def test_a_damaged_shard_is_not_taken(tmp_path, at, url):
         opened(url, tmp_path)
 
 
+def test_a_recording_whose_name_ends_like_that_file_makes_no_corpus(url):
+    filesystem, root = fsspec.core.url_to_fs(url)
+    filesystem.makedirs(root, exist_ok=True)
+    for name in ("my-corpus.json", "other.json"):
+        filesystem.pipe_file(f"{root}/{name}", b"[]")
+    assert [s.relative for s in list_sources([url]).sources] == ["my-corpus.json", "other.json"]
+
+
 def test_names_that_lead_elsewhere_are_refused(tmp_path, at, url):
     fill_with_visits(tmp_path / "raw", 30)
     at(url)
