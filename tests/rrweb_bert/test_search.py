@@ -418,3 +418,14 @@ def test_embed_index_and_search_as_commands(recordings, tiny_model_dir, tmp_path
     assert "no field is called 'colour'" in capsys.readouterr().err
     assert main(["search", folder, "--text", "a", "--k", "0", *model]) == 2
     assert main(["search", str(tmp_path), "--text", "a", *model]) == 2
+
+
+def test_the_command_cuts_what_it_looks_for_as_the_index_was(
+    recordings, tiny_model_dir, tmp_path, capsys
+):
+    encoder = SessionEncoder.from_pretrained(tiny_model_dir, "cpu", window_ids=50, stride=5)
+    embed(recordings, tmp_path / "e.parquet", encoder, report=lambda _: None)
+    SessionIndex.build(tmp_path / "e.parquet", tmp_path / "index", report=lambda _: None)
+    words = ["--like", str(recordings / "shop" / "000.json"), "--model", str(tiny_model_dir)]
+    assert main(["search", str(tmp_path / "index"), *words, "--device", "cpu"]) == 0
+    assert " 1  " in capsys.readouterr().out
