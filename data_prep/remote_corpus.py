@@ -30,9 +30,9 @@ __all__ = [
     "cached_copy",
     "check_place",
     "corpus_at",
+    "corpus_if_any",
     "fetch_corpus",
     "held_copy",
-    "may_be_corpus",
     "open_if_corpus",
     "publish_corpus",
 ]
@@ -143,11 +143,6 @@ def cached_copy(url: str, cache_dir: Path) -> Path:
     return cache_dir / "remote_corpora" / f"{name}-{digest}"
 
 
-def may_be_corpus(url: str) -> bool:
-    """Tell whether an address can be a corpus: a pattern is none, and web pages are not folders."""
-    return not url.lower().startswith("http") and not any(sign in url for sign in "*?[")
-
-
 def corpus_at(url: str) -> PreparedCorpus | None:
     """Return what the corpus at an address says of itself, None where there is none.
 
@@ -165,6 +160,24 @@ def corpus_at(url: str) -> PreparedCorpus | None:
         except DataError as error:
             raise DataError(str(error).replace(folder, shown(url))) from None
     return corpus
+
+
+def corpus_if_any(url: str) -> PreparedCorpus | None:
+    """Return what the corpus at an address of corpus or recordings says of itself, else None.
+
+    A pattern is no corpus, and web pages are no folders. Where access is denied there is none:
+    some may read a file that is named, and may not ask which others there are. Whoever lists the
+    recordings is told.
+
+    Raises:
+        DataError: The place cannot be reached, or its `corpus.json` is damaged.
+    """
+    if url.lower().startswith("http") or any(sign in url for sign in "*?["):
+        return None
+    try:
+        return corpus_at(url)
+    except AccessError:
+        return None
 
 
 def fetch_corpus(
@@ -224,7 +237,7 @@ def open_if_corpus(
     if not is_remote(place):
         return open_corpus(Path(place)) if is_corpus(Path(place)) else None
     url = str(place)
-    if not may_be_corpus(url) or corpus_at(url) is None:
+    if corpus_if_any(url) is None:
         return None
     return fetch_corpus(url, cached_copy(url, cache_dir), report=report)
 

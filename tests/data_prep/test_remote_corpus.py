@@ -239,6 +239,22 @@ def test_a_recording_whose_name_ends_like_that_file_makes_no_corpus(url):
     assert [s.relative for s in list_sources([url]).sources] == ["my-corpus.json", "other.json"]
 
 
+def test_a_file_that_may_be_read_is_so_where_nothing_else_may(tmp_path, url, monkeypatch):
+    filesystem, root = fsspec.core.url_to_fs(f"{url}/one.json")
+    filesystem.makedirs(root.rpartition("/")[0], exist_ok=True)
+    filesystem.pipe_file(root, b"[]")
+
+    def denied(*_, **__):
+        raise PermissionError("Forbidden")
+
+    # As S3 answers for what is not there, where one may not list.
+    monkeypatch.setattr(type(filesystem), "cat_file", denied)
+    said = []
+    with pytest.raises(DataError, match="none of 1 files is a recording"):
+        opened(f"{url}/one.json", tmp_path, said)
+    assert said[0].startswith("preparing ")
+
+
 def test_names_that_lead_elsewhere_are_refused(tmp_path, at, url):
     fill_with_visits(tmp_path / "raw", 30)
     at(url)
