@@ -26,7 +26,7 @@ from data_prep.prepare import PrepareOptions, prepare, prepare_share
 from data_prep.prepare_options import OPTION_HELP
 from data_prep.prepare_remotely import prepare_at, prepare_share_at
 from data_prep.remote import is_remote
-from data_prep.remote_corpus import cached_copy, corpus_at, fetch_corpus, may_be_corpus
+from data_prep.remote_corpus import cached_copy, corpus_if_any, fetch_corpus
 from data_prep.shares import Share, parse_share
 from data_prep.verify import NUM_WINDOW_DRAWS, verify
 
@@ -67,7 +67,7 @@ def _fetched(url: str) -> Path:
 
 def _is_corpus(place: str) -> bool:
     if is_remote(place):
-        return may_be_corpus(place) and corpus_at(place) is not None
+        return corpus_if_any(place) is not None
     return is_corpus(Path(place))
 
 

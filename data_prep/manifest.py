@@ -167,8 +167,8 @@ def _files_below(folder: Path, excluded: set[str], skipped: Counter[str]) -> Ite
 def _remote_files(url: str, skipped: Counter[str]) -> Iterator[RemoteFile]:
     """Yield the remote files to list, by the rules for files below a folder."""
     files = list_remote(url)
-    marks = (CORPUS_FILE, UNFINISHED_FILE)
-    corpora = {f.relative.rpartition("/")[0] for f in files if f.relative.endswith(marks)}
+    places = (file.relative.rpartition("/") for file in files)
+    corpora = {folder for folder, _, name in places if name in (CORPUS_FILE, UNFINISHED_FILE)}
     for file in files:
         parts = file.relative.split("/")
         if file.is_named:

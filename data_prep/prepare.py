@@ -40,9 +40,8 @@ from data_prep.readers import reader_of
 from data_prep.remote import is_remote, shown
 from data_prep.remote_corpus import (
     cached_copy,
-    corpus_at,
+    corpus_if_any,
     held_copy,
-    may_be_corpus,
     open_if_corpus,
 )
 from data_prep.reuse import newest_corpus, reusable_corpus
@@ -246,7 +245,7 @@ def find_prepared(
     data_dir = data_dir if is_remote(data_dir) else Path(data_dir)
     if isinstance(data_dir, Path) and is_corpus(data_dir):
         return open_corpus(data_dir)
-    if isinstance(data_dir, str) and may_be_corpus(data_dir) and (there := corpus_at(data_dir)):
+    if isinstance(data_dir, str) and (there := corpus_if_any(data_dir)):
         copy = cached_copy(data_dir, cache_dir or default_cache_dir())
         if (held := held_copy(copy, there)) is None:
             raise DataError(

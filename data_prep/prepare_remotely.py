@@ -51,7 +51,7 @@ def prepare_at(
     """
     folder = _place(url, options, cache_dir, report)
     corpus = prepare(inputs, folder, options, encoder_factory=encoder_factory, report=report)
-    there = corpus_at(url)
+    there = None if options.overwrite else corpus_at(url)  # its files may be damaged
     if there is not None and there.fingerprint == corpus.fingerprint:
         report(f"{shown(url)} already holds this corpus")
     else:

@@ -30,9 +30,9 @@ __all__ = [
     "cached_copy",
     "check_place",
     "corpus_at",
+    "corpus_if_any",
     "fetch_corpus",
     "held_copy",
-    "may_be_corpus",
     "open_if_corpus",
     "publish_corpus",
 ]
@@ -91,7 +91,8 @@ class _Place:
             self._call(lambda: self._filesystem.get_file(self._path(name), str(file)))
         except FileNotFoundError:
             raise DataError(
-                f"{shown(self.url)}/{name} is missing; prepare the corpus again, to the same place"
+                f"{shown(self.url)}/{name} is missing; prepare the corpus again, to the same place "
+                "with --overwrite"
             ) from None
 
     def put(self, file: Path, name: str) -> None:
@@ -142,11 +143,6 @@ def cached_copy(url: str, cache_dir: Path) -> Path:
     return cache_dir / "remote_corpora" / f"{name}-{digest}"
 
 
-def may_be_corpus(url: str) -> bool:
-    """Tell whether an address can be a corpus: a pattern is none, and web pages are not folders."""
-    return not url.lower().startswith("http") and not any(sign in url for sign in "*?[")
-
-
 def corpus_at(url: str) -> PreparedCorpus | None:
     """Return what the corpus at an address says of itself, None where there is none.
 
@@ -164,6 +160,24 @@ def corpus_at(url: str) -> PreparedCorpus | None:
         except DataError as error:
             raise DataError(str(error).replace(folder, shown(url))) from None
     return corpus
+
+
+def corpus_if_any(url: str) -> PreparedCorpus | None:
+    """Return what the corpus at an address of corpus or recordings says of itself, else None.
+
+    A pattern is no corpus, and web pages are no folders. Where access is denied there is none:
+    some may read a file that is named, and may not ask which others there are. Whoever lists the
+    recordings is told.
+
+    Raises:
+        DataError: The place cannot be reached, or its `corpus.json` is damaged.
+    """
+    if url.lower().startswith("http") or any(sign in url for sign in "*?["):
+        return None
+    try:
+        return corpus_at(url)
+    except AccessError:
+        return None
 
 
 def fetch_corpus(
@@ -223,7 +237,7 @@ def open_if_corpus(
     if not is_remote(place):
         return open_corpus(Path(place)) if is_corpus(Path(place)) else None
     url = str(place)
-    if not may_be_corpus(url) or corpus_at(url) is None:
+    if corpus_if_any(url) is None:
         return None
     return fetch_corpus(url, cached_copy(url, cache_dir), report=report)
 
@@ -255,7 +269,7 @@ def _fetch_file(place: _Place, file: _File, folder: Path) -> None:
         copy.unlink()
         raise DataError(
             f"{shown(place.url)}/{file.name} is damaged, or was replaced on the way; fetch it "
-            "again, and if it stays so, prepare the corpus again"
+            "again, and if it stays so, prepare the corpus again with --overwrite"
         )
 
 
@@ -284,20 +298,26 @@ def publish_corpus(corpus: PreparedCorpus, url: str) -> None:
         DataError: The place cannot be reached, or written to.
     """
     place = _Place(url)
-    # Equal fingerprints mean equal bytes, so what an interrupted call has copied whole may stay.
-    is_taken_up = place.read(UNFINISHED_FILE) == corpus.fingerprint.encode()
-    if not is_taken_up:
-        place.write(UNFINISHED_FILE, corpus.fingerprint.encode())
-    place.remove(CORPUS_FILE)
-    there = place.sizes()
     files = {file.name for file in _files_of(corpus)}
-    for name in there.keys() - files:
-        if is_shard_name(name.rpartition("/")[2]):  # of a corpus that was there before
-            place.remove(name)
+    # Equal fingerprints mean equal bytes, so what an interrupted call has copied whole may stay.
+    is_taken_up = (
+        place.read(CORPUS_FILE) is None
+        and place.read(UNFINISHED_FILE) == corpus.fingerprint.encode()
+    )
+    if not is_taken_up:
+        # The note gets the fingerprint when nothing of an earlier corpus is left: its files may
+        # have the sizes of the new ones.
+        place.write(UNFINISHED_FILE, b"another corpus is being removed")
+        place.remove(CORPUS_FILE)
+        for name in place.sizes():
+            if name in files or is_shard_name(name.rpartition("/")[2]):
+                place.remove(name)
+        place.write(UNFINISHED_FILE, corpus.fingerprint.encode())
+    there = place.sizes()
     sizes = {name: (corpus.path / name).stat().st_size for name in sorted(files)}
     with closing(Progress(len(sizes), sum(sizes.values()), verb="copied")) as progress:
         for name, num_bytes in sizes.items():
-            if not is_taken_up or there.get(name) != num_bytes:
+            if there.get(name) != num_bytes:
                 place.put(corpus.path / name, name)
             progress.advance(num_bytes)
     place.write(CORPUS_FILE, (corpus.path / CORPUS_FILE).read_bytes())

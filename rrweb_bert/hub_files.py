@@ -141,12 +141,14 @@ def _state_without_places(path: Path) -> bytes:
 
 
 def _record_without_places(path: Path) -> bytes:
-    """`run.json` with the name of a folder of weights, and without what the user typed."""
+    """`run.json` with names of folders for their paths, and without what the user typed."""
     content = json.loads(path.read_text())
     start = content["identity"].get("model_name_or_path")
     if start is not None and not is_hub_name(start):
         content["identity"]["model_name_or_path"] = Path(start).name
     content["spoken"] = {}
+    for origin in content.get("origins", ()):
+        origin["path"] = Path(origin["path"]).name
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
 
 

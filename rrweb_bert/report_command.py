@@ -149,8 +149,16 @@ def _neighbours(
 ) -> list[Neighbour] | None:
     if arguments.neighbours is None:
         return None
-    from .report.neighbours import nearest, pooling_of
+    from .report.neighbours import nearest, pooling_of, windows_of
 
-    pooling = pooling_of(arguments.neighbours)
-    vector = judge.encoder.encode(named.session, pooling)[0]
-    return nearest(arguments.neighbours, vector, sha256=named.sha256, number=arguments.top)
+    encoder, path = judge.encoder, arguments.neighbours
+    if windows := windows_of(path):
+        try:
+            encoder = encoder.cut_like(**windows)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"{path} was made with another model ({error}); embed the sessions with this "
+                "one, or name theirs (--model)"
+            ) from None
+    vector = encoder.encode(named.session, pooling_of(path))[0]
+    return nearest(path, vector, sha256=named.sha256, number=arguments.top)

@@ -18,6 +18,7 @@ from .options import UsageError
 
 if TYPE_CHECKING:
     from .search.session_index import Hit, SessionIndex
+    from .session_encoder import SessionEncoder
 
 __all__ = ["add_arguments", "run"]
 
@@ -93,16 +94,27 @@ def _found(index: SessionIndex, arguments: argparse.Namespace) -> tuple[list[Hit
     if arguments.session is not None:
         return index.like_session(arguments.session, k=k, where=where), ""
     if arguments.like is not None:
-        return index.like(arguments.like, encoder=load_encoder(arguments), k=k, where=where), ""
+        return index.like(arguments.like, encoder=_encoder(index, arguments), k=k, where=where), ""
     words = words_in(text)
     # By vector a text finds little more than chance does: docs/search.md.
     if arguments.by == "vector" or (arguments.by == "auto" and text and not words_of(words)):
-        return index.like_text(text, encoder=load_encoder(arguments), k=k, where=where), ""
+        return index.like_text(text, encoder=_encoder(index, arguments), k=k, where=where), ""
     text = words
     if hits := index.words(text, k=k, where=where):
         return hits, ""
     hits = index.words(text, k=k, where=where, need_all=False)
     return hits, "no page holds all of these words; those with some of them:" if hits else ""
+
+
+def _encoder(index: SessionIndex, arguments: argparse.Namespace) -> SessionEncoder:
+    """The model, with windows as the index was made with, be they the usual ones or not."""
+    encoder, header = load_encoder(arguments), index.header
+    try:
+        return encoder.cut_like(
+            window_ids=header.window_ids, stride=header.stride, layers=header.layers
+        )
+    except ValueError:  # another model, as the index then says
+        return encoder
 
 
 def _lines(rank: int, hit: Hit, labels: Sequence[str]) -> list[str]:

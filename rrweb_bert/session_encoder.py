@@ -166,6 +166,22 @@ class SessionEncoder:
             layers=layers,
         )
 
+    def cut_like(self, *, window_ids: int, stride: int, layers: Sequence[int]) -> SessionEncoder:
+        """One with the same weights, whose vectors compare with those made with these options.
+
+        Raises:
+            ValueError: the model does not fit them.
+        """
+        return SessionEncoder(
+            self.model,
+            self.tokenizer,
+            device=self.device,
+            precision=self.precision,
+            window_ids=window_ids,
+            stride=stride,
+            layers=layers,
+        )
+
     @property
     def hidden_size(self) -> int:
         """H, the length of a vector of one kind of positions."""

@@ -198,7 +198,8 @@ def _open_corpus(arguments: argparse.Namespace, tokenizer: RRWebTokenizer) -> Pr
     if prepared_with != tokenizer_hashes(tokenizer):
         raise UsageError(
             f"{corpus.path} was prepared with another tokenizer than that of {arguments.model}. "
-            "Prepare the recordings again with --tokenizer, or give the recordings themselves"
+            f"Prepare the recordings again with --tokenizer_name_or_path {arguments.model}, or "
+            "give the recordings themselves"
         )
     return corpus
 

@@ -24,7 +24,7 @@ from rrweb_bert.window_pooling import POOLINGS
 from rrweb_tokenizer.telling.reader import printable
 from rrweb_tokenizer.telling.wording import duration
 
-__all__ = ["Neighbour", "nearest", "pooling_of"]
+__all__ = ["Neighbour", "nearest", "pooling_of", "windows_of"]
 
 _NEEDED: Final = ("session_id", "embedding")
 _OWN: Final = ("sha256", "duration", "num_events")
@@ -32,6 +32,7 @@ _NOT_TOLD: Final = frozenset(
     "window file split group start num_ids num_windows window_starts window_stops window_start_ms "
     "window_end_ms window_embeddings ids".split()
 )
+_WINDOWS: Final = frozenset({"window_ids", "stride", "layers"})
 _MAX_LABELS: Final = 6
 _MAX_CHARS: Final = 40
 
@@ -57,12 +58,27 @@ def pooling_of(path: Path) -> str:
     Raises:
         DataError: it is no file of embeddings.
     """
+    pooling = str(_said_of(path).get("pooling"))
+    return pooling if pooling in POOLINGS else "mean"
+
+
+def windows_of(path: Path) -> dict[str, Any]:
+    """How the sessions of a file were cut, for `SessionEncoder.cut_like`; empty where it is silent.
+
+    Raises:
+        DataError: it is no file of embeddings.
+    """
+    said = _said_of(path)
+    return {name: said[name] for name in _WINDOWS} if said.keys() >= _WINDOWS else {}
+
+
+def _said_of(path: Path) -> dict[str, Any]:
     metadata = _open(path).schema_arrow.metadata or {}
     try:
-        pooling = json.loads(metadata.get(b"rrweb_bert", b"{}")).get("pooling", "mean")
-    except (ValueError, AttributeError):
-        pooling = "mean"
-    return pooling if pooling in POOLINGS else "mean"
+        said = json.loads(metadata.get(b"rrweb_bert", b"{}"))
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def nearest(

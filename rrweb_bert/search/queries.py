@@ -66,6 +66,11 @@ def check_encoder(header: IndexHeader, encoder: SessionEncoder) -> None:
         "layers": encoder.layers,
     }
     differing = [name for name, value in own.items() if getattr(header, name) != value]
+    if differing and not {"model", "tokenizer"} & set(differing):
+        wanted = ", ".join(f"{name}={getattr(header, name)}" for name in differing)
+        raise DataError(
+            f"the index was made with other windows or layers: give the encoder {wanted}"
+        )
     if differing:
         raise DataError(
             f"the index was made with another model (different: {', '.join(differing)}); it was "

@@ -13,6 +13,7 @@ from rrweb_bert.surprise.moments import SessionSurprise, session_surprise
 from rrweb_bert.surprise.norms import NORMS_FILE, Norms, fit_norms, weights_hash
 from rrweb_bert.surprise.reading import NamedSession
 from rrweb_bert.surprise.scoring import EventScores, Scorer, ScoringOptions
+from rrweb_bert.window_passes import NUM_SPECIAL
 
 __all__ = ["Judge", "load_judge"]
 
@@ -84,8 +85,9 @@ def load_judge(model: str | Path | None, *, device: str = "auto", use_norms: boo
     folder = DEFAULT_MODEL if model is None else Path(model)
     norms, remark = _norms_of(folder) if use_norms else (None, "")
     options = ScoringOptions() if norms is None else norms.options
-    if options.window_ids > encoder.window_ids:
-        options = ScoringOptions(window_ids=encoder.window_ids)
+    most = encoder.model.config.max_position_embeddings - NUM_SPECIAL
+    if options.window_ids > most:
+        options = ScoringOptions(window_ids=most)
     scorer = Scorer(
         model=encoder.model, device=encoder.device, options=options, precision=encoder.precision
     )

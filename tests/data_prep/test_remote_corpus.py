@@ -152,6 +152,39 @@ def test_a_corpus_that_is_replaced_leaves_no_shard_behind(tmp_path, at, url):
     assert len(files_of(after.path)) < len(before)
 
 
+@pytest.mark.parametrize("step", ["remove", "put"])
+def test_no_file_of_the_corpus_before_is_taken_for_one_of_a_copy_that_broke_off(
+    tmp_path, at, url, monkeypatch, step
+):
+    fill_with_visits(tmp_path / "raw", 30)
+    before = files_of(at(url).path)
+    for path in (tmp_path / "raw").iterdir():
+        path.unlink()
+    fill_with_visits(tmp_path / "raw", 30, start=770)
+
+    def fail(*_):
+        raise DataError("the line is dead")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(remote_corpus._Place, step, fail)
+        with pytest.raises(DataError, match="the line is dead"):
+            at(url, overwrite=True)
+    after = files_of(at(url, overwrite=True).path)
+    same_size = [name for name in before if len(before[name]) == len(after.get(name, b""))]
+    assert any(before[name] != after[name] for name in same_size)
+    assert files_at(url) == after
+
+
+def test_overwriting_replaces_files_that_are_damaged(tmp_path, at, url):
+    fill_with_visits(tmp_path / "raw", 30)
+    whole = files_of(at(url).path)
+    filesystem, root = fsspec.core.url_to_fs(url)
+    name = "train/data-00001.arrow"
+    filesystem.pipe_file(f"{root}/{name}", bytes(len(whole[name])))
+    at(url, overwrite=True)
+    assert files_at(url) == whole
+
+
 def test_files_that_are_added_grow_the_corpus_from_any_machine(tmp_path, at, url):
     fill_with_visits(tmp_path / "raw", 30)
     copy = at(url).path
@@ -196,6 +229,30 @@ def test_a_damaged_shard_is_not_taken(tmp_path, at, url):
     filesystem.rm_file(f"{root}/{name}")
     with pytest.raises(DataError, match=r"train/data-00001.arrow is missing"):
         opened(url, tmp_path)
+
+
+def test_a_recording_whose_name_ends_like_that_file_makes_no_corpus(url):
+    filesystem, root = fsspec.core.url_to_fs(url)
+    filesystem.makedirs(root, exist_ok=True)
+    for name in ("my-corpus.json", "other.json"):
+        filesystem.pipe_file(f"{root}/{name}", b"[]")
+    assert [s.relative for s in list_sources([url]).sources] == ["my-corpus.json", "other.json"]
+
+
+def test_a_file_that_may_be_read_is_so_where_nothing_else_may(tmp_path, url, monkeypatch):
+    filesystem, root = fsspec.core.url_to_fs(f"{url}/one.json")
+    filesystem.makedirs(root.rpartition("/")[0], exist_ok=True)
+    filesystem.pipe_file(root, b"[]")
+
+    def denied(*_, **__):
+        raise PermissionError("Forbidden")
+
+    # As S3 answers for what is not there, where one may not list.
+    monkeypatch.setattr(type(filesystem), "cat_file", denied)
+    said = []
+    with pytest.raises(DataError, match="none of 1 files is a recording"):
+        opened(f"{url}/one.json", tmp_path, said)
+    assert said[0].startswith("preparing ")
 
 
 def test_names_that_lead_elsewhere_are_refused(tmp_path, at, url):

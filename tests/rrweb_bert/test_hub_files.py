@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rrweb_bert.hub_files import (
-    PublishedFile,
-    check_tells_no_paths,
-)
+from rrweb_bert.hub_files import PublishedFile, check_tells_no_paths, checkpoint_files
 from rrweb_bert.options import UsageError
+from rrweb_bert.run_record import Origin, RunRecord
 
 
 def check_text(text, folder, name="README.md"):
@@ -65,3 +63,11 @@ def test_without_a_home_the_output_folder_is_looked_for(monkeypatch):
     check_text("https://github.com/", "/data/model")
     with pytest.raises(UsageError, match="names /data/model"):
         check_text("/data/model", "/data/model")
+
+
+def test_a_checkpoint_that_a_run_went_on_from_is_published_by_name(tmp_path):
+    origin = Origin(path=str(tmp_path / "run" / "checkpoint-2"), seal="ab")
+    RunRecord(identity={}, origins=(origin,)).save(tmp_path)
+    (file,) = checkpoint_files(tmp_path, "last-checkpoint")
+    check_tells_no_paths([file], tmp_path)
+    assert json.loads(file.read())["origins"] == [{"path": "checkpoint-2", "seal": "ab"}]

@@ -418,3 +418,17 @@ def test_embed_index_and_search_as_commands(recordings, tiny_model_dir, tmp_path
     assert "no field is called 'colour'" in capsys.readouterr().err
     assert main(["search", folder, "--text", "a", "--k", "0", *model]) == 2
     assert main(["search", str(tmp_path), "--text", "a", *model]) == 2
+
+
+def test_the_command_cuts_what_it_looks_for_as_the_index_was(
+    recordings, tiny_model_dir, tmp_path, capsys
+):
+    encoder = SessionEncoder.from_pretrained(tiny_model_dir, "cpu", window_ids=50, stride=5)
+    embed(recordings, tmp_path / "e.parquet", encoder, report=lambda _: None)
+    index = SessionIndex.build(tmp_path / "e.parquet", tmp_path / "index", report=lambda _: None)
+    usual = SessionEncoder.from_pretrained(tiny_model_dir, "cpu")
+    with pytest.raises(DataError, match="give the encoder window_ids=50, stride=5"):
+        index.like(recordings / "shop" / "000.json", encoder=usual)
+    words = ["--like", str(recordings / "shop" / "000.json"), "--model", str(tiny_model_dir)]
+    assert main(["search", str(tmp_path / "index"), *words, "--device", "cpu"]) == 0
+    assert " 1  " in capsys.readouterr().out

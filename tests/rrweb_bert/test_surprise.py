@@ -15,9 +15,10 @@ from transformers import set_seed
 from data_prep.errors import DataError
 from rrweb_bert.evaluation import KINDS
 from rrweb_bert.modeling_rrweb_bert import IGNORE_INDEX, RRWebBertForMaskedLM, model_config
+from rrweb_bert.surprise.judge import load_judge
 from rrweb_bert.surprise.masked_copies import masked_copies, scored_events
 from rrweb_bert.surprise.moments import find_moments, session_score, session_surprise
-from rrweb_bert.surprise.norms import NORMS_FILE, Norms, fit_norms
+from rrweb_bert.surprise.norms import NORMS_FILE, Norms, fit_norms, weights_hash
 from rrweb_bert.surprise.scoring import EventScores, Scorer, ScoringOptions
 from rrweb_tokenizer import RRWebTokenizer
 from rrweb_tokenizer.structural_vocab import MASK_ID, STRUCTURAL_IDS
@@ -234,6 +235,15 @@ def test_norms_come_back_from_their_file_as_they_were(tmp_path):
     assert (loaded.options, loaded.num_sessions, loaded.weights_sha256) == (norms.options, 1, "ab")
     asked = scores_of([CLICK, BLUR], [5.0, 2.0])
     np.testing.assert_allclose(loaded.rarity(asked), norms.rarity(asked), atol=1e-3)
+
+
+def test_events_are_hidden_as_they_were_for_the_norms(tmp_path):
+    RRWebBertForMaskedLM(model_config("tiny", window_tokens=1024)).save_pretrained(tmp_path)
+    options = ScoringOptions(window_ids=700, num_copies=5)
+    reference = [scores_of([CLICK] * 50, np.linspace(0, 9, 50))]
+    norms = fit_norms(reference, options, weights_sha256=weights_hash(tmp_path))
+    norms.save(tmp_path / NORMS_FILE)
+    assert load_judge(tmp_path, device="cpu").scorer.options == options
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,22 @@ def test_report_of_a_session_is_whole(model_dir, recordings, tmp_path, name):
     assert_harmless(page)
 
 
+def test_report_cuts_the_session_as_those_of_the_file_were(model_dir, recordings, tmp_path):
+    from rrweb_bert import SessionEncoder
+    from rrweb_bert.embeddings.job import embed
+
+    encoder = SessionEncoder.from_pretrained(model_dir, device="cpu", window_ids=60, layers=(1,))
+    embeddings, path = tmp_path / "e.parquet", tmp_path / "page.html"
+    embed(recordings, embeddings, encoder, report=lambda _: None)
+    events = json.loads((recordings / "visit-0.json").read_text())
+    copy = tmp_path / "copy.json"  # the same ids of other bytes: a session does not find itself
+    copy.write_text(json.dumps([event | {"delay": 1} for event in events]))
+    words = ("report", copy, "--model", model_dir, "--neighbours", embeddings, "--output", path)
+    assert run(*words) == 0
+    row = re.search(r"([-.\d]+)</td><td class=\"text\"><b>visit-0<", path.read_text())
+    assert row[1] == "1.000"
+
+
 def test_report_names_neighbours_but_not_the_session_itself(model_dir, recordings, tmp_path):
     from data_prep.sessions import open_sessions
     from rrweb_bert import SessionEncoder
