@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from data_prep.files import replace_text, sync_file, sync_folder
@@ -20,8 +21,12 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def sync_files(folder: Path) -> None:
-    """Return when the files in `folder` itself, not those below, are on the disk."""
+    """Return when the files in `folder` itself, not those below, are on the disk.
+
+    Files of others may lie there: one that goes meanwhile, or that may not be read, is left alone.
+    """
     for path in folder.iterdir():
         if path.is_file():
-            sync_file(path)
+            with suppress(FileNotFoundError, PermissionError):
+                sync_file(path)
     sync_folder(folder)

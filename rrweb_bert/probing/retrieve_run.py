@@ -136,18 +136,18 @@ def _ask(
     states[ENCODER] = probed.trained
     for method, each in states.items():
         whole = each if are_windows else session_states(each, sessions.window_session)
-        best = (-1.0, "")
+        plain = "mean, last layer, plain"
+        best = (-1.0, plain)
         for variant, vectors in _variants(whole, units, is_seen, groups).items():
             found = scorer(cosine_similarity(vectors[tuning]), units[tuning])
             score = float(np.nanmean(found[metric]))
             if score > best[0]:
                 best = score, variant
-        plain = "mean, last layer, plain"
-        names = {best[1]: method, plain: f"{method}, mean, as it is"}
-        for variant, vectors in _variants(whole, units, is_seen, groups).items():
-            if variant in names:
-                found = scorer(cosine_similarity(vectors[~is_seen]), held_out)
-                by_method[names[variant]] = found
+        vectors_of = _variants(whole, units, is_seen, groups)
+        # Also where the plain one is the best: each row has its scores.
+        for name, variant in ((f"{method}, mean, as it is", plain), (method, best[1])):
+            similarity = cosine_similarity(vectors_of[variant][~is_seen])
+            by_method[name] = scorer(similarity, held_out)
         chosen[method] = best[1]
     return RetrievalPart(by_method=by_method, chosen=chosen, groups=groups[~is_seen])
 

@@ -28,6 +28,8 @@ SHELL = {"cp", "mkdir"}
 """Programs of the reader's shell that are run as they are."""
 
 _FIGURES = re.compile(r"-?\d[\d,.]*(?:e-?\d+)?")
+# How alike two vectors are: the last digit follows the order of sums of the processor.
+_LIKENESS = re.compile(r"(?<![\d:])[01]\.\d{2,3}\b")
 _TIMES = re.compile(r"\d[\d,.]* (?=s\b|MB/s|[kM]?B\b|CPU|a second)|in \d+ min")
 _TRAINING = re.compile(r"(?P<start>step \d+/\d+  )(?P<rest>.*)")
 
@@ -121,5 +123,5 @@ def _comparable(text: str) -> str:
         elif line.startswith("finished: ") or line.startswith("| "):
             lines.append(_FIGURES.sub("#", line))
         else:
-            lines.append(_TIMES.sub("# ", line))
+            lines.append(_LIKENESS.sub("#", _TIMES.sub("# ", line)))
     return "".join(f"{line}\n" for line in lines)

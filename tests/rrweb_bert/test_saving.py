@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from rrweb_bert import checkpoints, disk_space, saving
+from rrweb_bert import checkpoints, disk_space, durable, saving
 from rrweb_bert.checkpoints import problem_of
 from rrweb_bert.disk_space import CheckpointError, estimate_bytes, free_bytes
 from rrweb_bert.saving import CheckpointSaver
@@ -287,3 +287,18 @@ def test_full_determinism_changes_nothing_on_a_cpu(
         torch.use_deterministic_algorithms(False)
         torch.utils.deterministic.fill_uninitialized_memory = True
     assert torch.equal(weights_of(fixed.model), whole_weights)
+
+
+def test_files_of_others_in_the_folder_do_not_stop_the_end_of_a_run(tmp_path, monkeypatch):
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    (tmp_path / "gone.log").write_text("x")
+    synced = []
+
+    def sync(path):
+        if path.name == "gone.log":
+            raise FileNotFoundError(path)
+        synced.append(path.name)
+
+    monkeypatch.setattr(durable, "sync_file", sync)
+    durable.sync_files(tmp_path)
+    assert synced == ["model.safetensors"]
