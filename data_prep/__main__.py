@@ -157,6 +157,11 @@ def _verify(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
     if parsed.window_draws < 0 or not 0 <= parsed.max_shared_windows <= 1:
         parser.error("--window_draws must not be negative, --max_shared_windows must be in [0, 1]")
     corpus = parsed.corpus
+    if not is_remote(corpus) and Path(corpus).is_dir() and not is_corpus(Path(corpus)):
+        raise DataError(
+            f"{corpus} is no prepared corpus, it holds no corpus.json; give the folder that "
+            "`prepare` wrote"
+        )
     found = verify(
         _fetched(corpus) if is_remote(corpus) else Path(corpus),
         num_window_draws=parsed.window_draws,
@@ -173,7 +178,9 @@ def _verify(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = argparse.ArgumentParser(
-        prog="python -m data_prep", description="Prepare rrweb recordings for training."
+        allow_abbrev=False,
+        prog="python -m data_prep",
+        description="Prepare rrweb recordings for training.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     _add_inspect(commands)
@@ -205,6 +212,7 @@ def _add_inspect(commands: Any) -> None:
     defaults = InspectOptions()
     command = commands.add_parser(
         "inspect",
+        allow_abbrev=False,
         help="say what there is, before anything is written",
         description="Say what recordings, or a prepared corpus, hold: forms, sessions, events, "
         "durations, versions, groups, rejects, and the ids and disk that a corpus would take.",
@@ -223,6 +231,7 @@ def _add_inspect(commands: Any) -> None:
 def _add_prepare(commands: Any) -> None:
     command = commands.add_parser(
         "prepare",
+        allow_abbrev=False,
         help="tokenise recordings into a corpus folder",
         description="Tokenise recordings into a corpus folder of memory-mapped Arrow shards.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -248,6 +257,7 @@ def _add_prepare(commands: Any) -> None:
 def _add_verify(commands: Any) -> None:
     command = commands.add_parser(
         "verify",
+        allow_abbrev=False,
         help="check a corpus folder: hashes, counts, leakage",
         description="Check all that a prepared corpus promises: bytes and hashes of its shards, "
         "each session's ids and keyframes, the ledger and its totals, and that splits share "
@@ -270,6 +280,7 @@ def _add_verify(commands: Any) -> None:
 def _add_train_text_model(commands: Any) -> None:
     command = commands.add_parser(
         "train-text-model",
+        allow_abbrev=False,
         help="make a tokenizer for the texts of one's own recordings",
         description=train_text_model.DESCRIPTION,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,

@@ -56,7 +56,7 @@ class Verification:
             return [
                 *self.problems.lines(),
                 *self.notes,
-                f"FAILED: {self.problems.num_found:,} problems in {self.path}; do not train on it "
+                f"FAILED: {_problems(self.problems.num_found)} in {self.path}; do not train on it "
                 f"as it is. Where it is damaged, {PREPARE_AGAIN}",
             ]
         return [
@@ -180,3 +180,7 @@ def _check_stamps(corpus: PreparedCorpus, problems: Problems) -> None:
             problems.add(file, "", "was changed: its sha256 is not as written")
     except OSError as error:
         problems.add(file, "", f"cannot be read: {error.strerror}")
+
+
+def _problems(number: int) -> str:
+    return "1 problem" if number == 1 else f"{number:,} problems"

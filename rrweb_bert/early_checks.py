@@ -77,9 +77,10 @@ def check_model(model: Path | str | None) -> None:
             )
     elif path.exists():
         raise UsageError(f"{model} is a file; a model is a folder that train_mlm.py wrote")
-    elif not is_hub_name(str(model)):
+    elif not is_hub_name(str(model)) or "/" not in str(model):
         raise UsageError(
-            f"{model}: there is no such folder, and it is no name on the Hub (owner/name)"
+            f"{model}: there is no such folder, and it is no name on the Hub (OWNER/NAME). Give "
+            "the output folder of train_mlm.py, or leave --model out for the package's own"
         )
 
 

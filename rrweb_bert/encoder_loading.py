@@ -26,7 +26,9 @@ def load_model(path: str | Path) -> RRWebBertForMaskedLM:
     try:
         return model_files.load_model(path, dtype=torch.float32)
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{path} cannot be loaded as a model: {error}") from error
+        is_here = Path(path).exists()
+        where = "" if is_here else "there is no such folder here, and from the Hub: "
+        raise ValueError(f"{path} cannot be loaded as a model: {where}{error}") from error
 
 
 def load_tokenizer(path: str | Path) -> RRWebTokenizer:

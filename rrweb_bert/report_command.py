@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from data_prep.errors import DataError
 from data_prep.files import write_text_atomically
+from data_prep.names import safe_name
 
 from .early_checks import check_embeddings, check_file_to_write, check_input, check_model
 from .history import HISTORY_FILE
@@ -33,8 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         type=Path,
-        default=Path("report.html"),
-        help="page to write (default %(default)s)",
+        help="page to write (default report-NAME.html, by the name of the recording or run)",
     )
     parser.add_argument(
         "--model", help="folder or Hub name of a model (default: the package's own)"
@@ -66,7 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--top {arguments.top}: at least 1")
     path = Path(arguments.path)
     check_input(arguments.path)
-    check_file_to_write(arguments.output)
+    output = arguments.output
+    if output is None:
+        output = Path(f"report-{safe_name(path.resolve().name.split('.')[0])}.html")
+    check_file_to_write(output)
     if (path / HISTORY_FILE).is_file():
         if arguments.neighbours is not None or arguments.session is not None:
             raise UsageError(
@@ -79,11 +82,11 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         text = _page_of_session(arguments)
     try:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        write_text_atomically(arguments.output, text)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_text_atomically(output, text)
     except OSError as error:
-        raise DataError(f"{arguments.output} cannot be written: {error}") from error
-    print(arguments.output)
+        raise DataError(f"{output} cannot be written: {error}") from error
+    print(f"written: {output}")
     return 0
 
 

@@ -111,7 +111,10 @@ def find_start(
             return None
         problem = problem_of(named) if named.is_dir() else "there is no such folder"
         if problem is not None:
-            raise UsageError(f"--resume {resume}: {problem}")
+            raise UsageError(
+                f"--resume {resume}: {problem}. Give a checkpoint-<step> folder that train_mlm.py "
+                "wrote, or leave --resume out to go on from the newest one in --output_dir"
+            )
         found = FoundCheckpoint(named, read_seal(named).step)
     if refuse_other_run(found.path, record) is None:
         raise UsageError(
