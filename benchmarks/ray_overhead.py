@@ -23,19 +23,10 @@ import threading
 import time
 from pathlib import Path
 
+from prepare_scale import linked
 from ray.cluster_utils import Cluster
 
 _SECONDS_BETWEEN_LOOKS = 0.2
-
-
-def linked(files: list[Path], folder: Path) -> Path:
-    """A folder of links to the files."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for file in files:
-        link = folder / file.parent.name / file.name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(file.resolve())
-    return folder
 
 
 def digest_of(folder: Path) -> str:

@@ -157,11 +157,6 @@ def _verify(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
     if parsed.window_draws < 0 or not 0 <= parsed.max_shared_windows <= 1:
         parser.error("--window_draws must not be negative, --max_shared_windows must be in [0, 1]")
     corpus = parsed.corpus
-    if not is_remote(corpus) and Path(corpus).is_dir() and not is_corpus(Path(corpus)):
-        raise DataError(
-            f"{corpus} is no prepared corpus, it holds no corpus.json; give the folder that "
-            "`prepare` wrote"
-        )
     found = verify(
         _fetched(corpus) if is_remote(corpus) else Path(corpus),
         num_window_draws=parsed.window_draws,

@@ -50,14 +50,20 @@ class Verification:
         """Whether nothing is wrong."""
         return not self.problems.found
 
+    @property
+    def _remedy(self) -> str:
+        # A mistyped folder must not be prepared over.
+        if not any((self.path / name).exists() for name in (CORPUS_FILE, LEDGER_FILE, *SPLITS)):
+            return "give the folder that `python -m data_prep prepare` wrote"
+        return f"do not train on it as it is. Where it is damaged, {PREPARE_AGAIN}"
+
     def lines(self) -> list[str]:
         """Return what to print."""
         if not self.is_sound:
             return [
                 *self.problems.lines(),
                 *self.notes,
-                f"FAILED: {_problems(self.problems.num_found)} in {self.path}; do not train on it "
-                f"as it is. Where it is damaged, {PREPARE_AGAIN}",
+                f"FAILED: {_problems(self.problems.num_found)} in {self.path}; {self._remedy}",
             ]
         return [
             *self.notes,

@@ -138,12 +138,12 @@ def _ask(
         whole = each if are_windows else session_states(each, sessions.window_session)
         plain = "mean, last layer, plain"
         best = (-1.0, plain)
-        for variant, vectors in _variants(whole, units, is_seen, groups).items():
+        vectors_of = _variants(whole, units, is_seen, groups)
+        for variant, vectors in vectors_of.items():
             found = scorer(cosine_similarity(vectors[tuning]), units[tuning])
             score = float(np.nanmean(found[metric]))
             if score > best[0]:
                 best = score, variant
-        vectors_of = _variants(whole, units, is_seen, groups)
         # Also where the plain one is the best: each row has its scores.
         for name, variant in ((f"{method}, mean, as it is", plain), (method, best[1])):
             similarity = cosine_similarity(vectors_of[variant][~is_seen])

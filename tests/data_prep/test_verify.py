@@ -348,6 +348,25 @@ def test_the_exit_status_tells_and_the_last_line_sums_up(corpus, capsys):
     assert main(["verify", str(corpus / "nowhere")]) == 2
 
 
+def test_only_what_was_a_corpus_is_to_be_prepared_again(corpus, tmp_path, capsys):
+    (tmp_path / "notes").mkdir()
+    assert main(["verify", str(tmp_path / "notes")]) == 2
+    err = capsys.readouterr().err
+    assert "is no prepared corpus" in err
+    assert "FAILED: 1 problem in" in err
+    assert "--overwrite" not in err
+    (corpus / "corpus.json").unlink()
+    assert main(["verify", str(corpus)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def test_options_are_not_abbreviated(sound, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", str(sound), "--near"])
+    assert ended.value.code == 2
+    assert "--near" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", ["--window_draws=-1", "--max_shared_windows=2"])
 def test_options_out_of_range_are_a_bad_call(sound, option):
     with pytest.raises(SystemExit) as caught:

@@ -37,6 +37,7 @@ print("STATUS", status, sorted(heavy))
         (["index", "no.parquet"], 2, "no.parquet does not exist"),
         (["search", "index", "--like", "no.json"], 2, "no.json does not exist"),
         (["evaluate", "./nothing", "."], 2, "./nothing: there is no such folder"),
+        (["surprise", "a.json", "--model", "berty"], 2, "berty: there is no such folder"),
         (["evaluate", "empty", "."], 2, "empty holds no model: config.json is missing"),
         (["surprise-norms", "nothing"], 2, "nothing does not exist"),
     ],

@@ -205,6 +205,15 @@ def test_report_of_a_session_is_whole(model_dir, recordings, tmp_path, name):
     assert_harmless(page)
 
 
+def test_a_page_is_named_by_its_recording(model_dir, recordings, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "report.html").write_text("mine")
+    assert run("report", recordings / "silent.json", "--model", model_dir) == 0
+    assert "written: report-silent.html" in capsys.readouterr().out
+    assert "Session: silent" in (tmp_path / "report-silent.html").read_text()
+    assert (tmp_path / "report.html").read_text() == "mine"
+
+
 def test_report_cuts_the_session_as_those_of_the_file_were(model_dir, recordings, tmp_path):
     from rrweb_bert import SessionEncoder
     from rrweb_bert.embeddings.job import embed
