@@ -4,8 +4,9 @@ python benchmarks/scaling.py CORPUS                          as many processes a
 python benchmarks/scaling.py CORPUS --processes 1 2 4 8      these; also 1 on a machine with one GPU
 python benchmarks/scaling.py CORPUS --use_cpu --processes 1 2 --size tiny --window 256 --batch 4
 python benchmarks/scaling.py CORPUS --resume 4 8             saved by 4 processes, continued by 8
+python benchmarks/scaling.py CORPUS --processes 1 2 --hosts 2 --only_equality   two on one GPU
 
-Two questions, two kinds of runs of train_mlm.py under torchrun:
+Two questions, two kinds of runs of train_mlm.py under torchrun (0 processes: plain `python`):
 
 - weak scaling: each process has --batch windows a step. tokens/s are the median of the log lines
   after the first two (kernels are built and caches filled in them); efficiency is tokens/s over
@@ -16,7 +17,10 @@ Two questions, two kinds of runs of train_mlm.py under torchrun:
 
 NVLink multicast is off (NCCL_NVLS_ENABLE=0): not every virtual machine allows it. Memory is that of
 the first process. On a CPU processes share the cores, so efficiency there says nothing of GPUs;
-losses do.
+losses do. With --hosts the processes come from so many launchers, as on so many hosts: each has its
+own first GPU, which on one machine is the same one. NCCL takes the launchers for hosts, too, and
+talks through sockets, so that several processes can be tried on a single GPU: their losses, not
+their speed.
 """
 
 from __future__ import annotations
@@ -25,15 +29,17 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -69,7 +75,8 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("corpus", type=Path, help="folder that `data_prep prepare` wrote")
-    parser.add_argument("--processes", type=int, nargs="+", help="numbers of processes")
+    parser.add_argument("--processes", type=int, nargs="+", help="numbers of processes; 0: plain")
+    parser.add_argument("--hosts", type=int, default=1, help="launchers that share the processes")
     parser.add_argument("--size", default="base", help="--model_size")
     parser.add_argument("--window", type=int, default=2048, help="ids in a window")
     parser.add_argument("--batch", type=int, default=32, help="windows a process and step")
@@ -97,16 +104,17 @@ def print_speed(arguments: argparse.Namespace, work: Path, processes: Sequence[i
         flags += ["--per_device_train_batch_size", arguments.batch]
         flags += ["--eval_strategy", "no", "--save_strategy", "no"]
         result = train(arguments, work / f"speed-{number}", number, flags)
+        width = max(1, number)
         if single is None:
-            single = result.tokens_per_second / number
-        share = result.tokens_per_second / (number * single)
+            single = result.tokens_per_second / width
+        share = result.tokens_per_second / (width * single)
         peak = "" if result.peak_gib is None else f"{result.peak_gib:.1f}"
         print(
-            f"| {number} | {number * arguments.batch} | {result.tokens_per_second / 1000:,.1f} "
+            f"| {number} | {width * arguments.batch} | {result.tokens_per_second / 1000:,.1f} "
             f"| {share:.1%} | {peak} | {result.seconds:.0f} |",
             flush=True,
         )
-    if processes[0] != 1:
+    if processes[0] > 1:
         print(f"(efficiency is against {processes[0]} processes)")
 
 
@@ -117,9 +125,9 @@ def print_equality(arguments: argparse.Namespace, work: Path, processes: Sequenc
     total = arguments.global_batch or arguments.batch
     single = equality_run(arguments, work / "equal-1", 1, total)
     print(f"| 1 | 1 | {len(single.losses)} | | |", flush=True)
-    for number in [each for each in processes if each > 1]:
+    for number in [each for each in processes if each != 1]:
         for accumulated in (1, 2):
-            if total % (number * accumulated):
+            if total % (max(1, number) * accumulated):
                 continue
             name = work / f"equal-{number}-{accumulated}"
             result = equality_run(arguments, name, number, total, accumulated=accumulated)
@@ -157,7 +165,7 @@ def equality_run(
     half = max(1, arguments.equality_steps // 2)
     flags = ["--max_steps", arguments.equality_steps, "--logging_steps", 1]
     flags += ["--eval_steps", half, "--save_steps", half, "--save_total_limit", 3]
-    flags += ["--per_device_train_batch_size", total // processes // accumulated]
+    flags += ["--per_device_train_batch_size", total // max(1, processes) // accumulated]
     flags += ["--gradient_accumulation_steps", accumulated]
     flags += ["--hidden_dropout", 0, "--attention_dropout", 0, "--precision", arguments.precision]
     return train(arguments, output, processes, flags)
@@ -167,20 +175,32 @@ def train(
     arguments: argparse.Namespace, output: Path, processes: int, flags: Sequence[Any]
 ) -> Result:
     """Run train_mlm.py with so many processes and read its history."""
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
     command = [
-        *(sys.executable, *torchrun, str(ROOT / "train_mlm.py")),
-        *("--data_dir", str(arguments.corpus), "--output_dir", str(output)),
-        *("--model_size", arguments.size, "--window_tokens", str(arguments.window)),
+        *(str(ROOT / "train_mlm.py"), "--data_dir", str(arguments.corpus)),
+        *("--output_dir", str(output), "--model_size", arguments.size),
+        *("--window_tokens", str(arguments.window)),
         *(["--use_cpu"] if arguments.use_cpu else []),
         *map(str, flags),
     ]
-    environment = {"OMP_NUM_THREADS": "1", "NCCL_NVLS_ENABLE": "0"} | os.environ
+    output.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
+    with ExitStack() as stack:
+        running: list[tuple[subprocess.Popen[bytes], IO[str]]] = []
+        for number, (launcher, variables) in enumerate(launchers(processes, arguments.hosts)):
+            log = stack.enter_context(output.with_suffix(f".{number}.log").open("w+"))
+            words = [sys.executable, *launcher, *command]
+            environment = variables | os.environ
+            running.append((subprocess.Popen(words, stdout=log, stderr=log, env=environment), log))
+        while running:
+            time.sleep(0.2)
+            for process, log in running:
+                if process.poll():
+                    for other, _ in running:
+                        other.terminate()
+                    log.seek(0)
+                    sys.exit(f"{' '.join(command)} failed:\n{log.read()[-6000:]}")
+            running = [each for each in running if each[0].poll() is None]
     seconds = time.perf_counter() - started
-    if result.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{result.stdout[-2000:]}\n{result.stderr[-4000:]}")
     content = json.loads((output / "training_history.json").read_text())
     rows = content["train"]
     peaks = [row["gpu_memory_peak_gib"] for row in rows if "gpu_memory_peak_gib" in row]
@@ -191,6 +211,32 @@ def train(
         peak_gib=max(peaks, default=None),
         seconds=seconds,
     )
+
+
+def launchers(processes: int, hosts: int) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """What starts the processes, and its environment: one launcher a host, none for 0 processes."""
+    variables = {"OMP_NUM_THREADS": "1", "NCCL_NVLS_ENABLE": "0"}
+    if processes == 0:
+        yield [], variables
+        return
+    hosts = min(hosts, processes)
+    if processes % hosts:
+        sys.exit(f"{processes} processes cannot be shared by {hosts} hosts alike")
+    torchrun = ["-m", "torch.distributed.run", f"--nproc_per_node={processes // hosts}"]
+    if hosts == 1:
+        yield [*torchrun, "--standalone"], variables
+        return
+    endpoint = f"127.0.0.1:{_free_port()}"
+    torchrun += [f"--nnodes={hosts}", "--rdzv_backend=c10d", f"--rdzv_endpoint={endpoint}"]
+    for host in range(hosts):
+        # NCCL refuses two processes of one host on one GPU; it knows a host by this name.
+        yield torchrun, variables | {"NCCL_HOSTID": f"host{host}", "NCCL_SOCKET_IFNAME": "lo"}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _difference(found: Sequence[float], expected: Sequence[float]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -52,6 +53,8 @@ def build_trainer(
         record: what is written into checkpoints.
         watch: looks whether a shard changes while it is read.
     """
+    # From torch 2.12 on; what it advises cannot be said through accelerate, nor in torch 2.11.
+    warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
     data, training = arguments.data, arguments.training
     start_step = 0 if start is None else start.step
     seed = training.seed if training.data_seed is None else training.data_seed

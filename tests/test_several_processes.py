@@ -8,8 +8,10 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,10 +35,12 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def train(corpus):
-    def run(output, *, batch, processes=1, accumulation=1, more=(), data=corpus):
+    def run(output, *, batch, processes=1, accumulation=1, more=(), data=corpus, launcher=None):
         torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+        if launcher is None:
+            launcher = torchrun if processes > 1 else []
         command = [
-            *(sys.executable, *(torchrun if processes > 1 else ()), str(ROOT / "train_mlm.py")),
+            *(sys.executable, *launcher, str(ROOT / "train_mlm.py")),
             *("--data_dir", str(data), "--output_dir", str(output), "--model_size", "tiny"),
             *("--window_tokens", "64", "--samples_per_epoch", "48", "--max_steps", str(STEPS)),
             *("--eval_steps", "4", "--logging_steps", "1", "--use_cpu", "--learning_rate", "1e-3"),
@@ -67,11 +71,21 @@ def single(train, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def double(train, tmp_path_factory):
+def double_run(train, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "double"
     result = train(folder, batch=4, processes=2)
     assert result.returncode == 0, result.stderr
-    return folder
+    return folder, result.stdout + result.stderr
+
+
+@pytest.fixture(scope="module")
+def double(double_run):
+    return double_run[0]
+
+
+@pytest.fixture(scope="module")
+def double_output(double_run):
+    return double_run[1]
 
 
 def assert_equal(folder, single):
@@ -82,6 +96,26 @@ def assert_equal(folder, single):
 
 def test_two_processes_equal_one_with_the_same_global_batch(single, double):
     assert_equal(double, single)
+
+
+def test_nothing_warns_of_what_no_user_can_change(double_output):
+    assert "Warning" not in double_output
+
+
+def test_one_process_on_each_of_two_hosts_equals_one(train, single, tmp_path):
+    """Two launchers meet at an address, as they would from two hosts with a shared disk."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        endpoint = f"127.0.0.1:{probe.getsockname()[1]}"
+    launcher = ["-m", "torch.distributed.run", "--nnodes=2", "--nproc_per_node=1"]
+    launcher += ["--rdzv_backend=c10d", f"--rdzv_endpoint={endpoint}"]
+    with ThreadPoolExecutor(2) as hosts:
+        started = [
+            hosts.submit(train, tmp_path / "run", batch=4, launcher=launcher) for _ in range(2)
+        ]
+        results = [host.result() for host in started]
+    assert [result.returncode for result in results] == [0, 0], results[0].stderr
+    assert_equal(tmp_path / "run", single)
 
 
 @pytest.mark.parametrize(("processes", "batch", "accumulation"), [(1, 2, 4), (2, 2, 2)])
