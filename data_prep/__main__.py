@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ from data_prep import train_text_model
 from data_prep.cache import default_cache_dir
 from data_prep.corpus import is_corpus
 from data_prep.engine import ENGINES
-from data_prep.errors import AccessError, DataError
+from data_prep.errors import DataError
 from data_prep.files import write_text_atomically
 from data_prep.grouping import MISSING_GROUP, parse_grouping
 from data_prep.inspect_corpus import inspect_corpus
@@ -29,6 +28,7 @@ from data_prep.remote import is_remote
 from data_prep.remote_corpus import cached_copy, corpus_if_any, fetch_corpus
 from data_prep.shares import Share, parse_share
 from data_prep.verify import NUM_WINDOW_DRAWS, verify
+from rrweb_tokenizer.command_line import DONE, FOUND_PROBLEMS, CommandParser, exit_status
 
 __all__ = ["main", "make_parser"]
 
@@ -38,26 +38,11 @@ _INPUT_HELP: Final = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status.
-
-    0; 1 for bad data; 2 for a bad call, a missing library or missing credentials among them, and
-    for a corpus that `verify` finds something wrong with.
-    """
-    parser = make_parser()
-    parsed = parser.parse_args(arguments)
-    command: Callable[[argparse.ArgumentParser, argparse.Namespace], int] = parsed.run
-    try:
-        return command(parser, parsed)
-    except DataError as error:
-        print(f"error: {without_controls(str(error))}", file=sys.stderr)
-        return 2 if isinstance(error, AccessError) else 1
-    except BrokenPipeError:
-        # Whoever read the output, `head` for instance, has had enough; nothing is left to flush.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - stays open until the end
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on, or starts again", file=sys.stderr)
-        return 130
+    """Run the command line and return the exit status; see `rrweb_tokenizer.command_line`."""
+    parsed = make_parser().parse(sys.argv[1:] if arguments is None else arguments)
+    return exit_status(
+        lambda: int(parsed.run(parsed)), refusals=(DataError,), shown=without_controls
+    )
 
 
 def _fetched(url: str) -> Path:
@@ -71,10 +56,10 @@ def _is_corpus(place: str) -> bool:
     return is_corpus(Path(place))
 
 
-def _inspect(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+def _inspect(parsed: argparse.Namespace) -> int:
     corpora = [place for place in parsed.inputs if _is_corpus(place)]
     if corpora and len(parsed.inputs) > 1:
-        parser.error(f"{corpora[0]} is a prepared corpus; inspect it alone")
+        parsed.parser.error(f"{corpora[0]} is a prepared corpus; inspect it alone")
     try:
         options = InspectOptions(
             grouping=parse_grouping(
@@ -91,7 +76,7 @@ def _inspect(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int
             reader=parsed.reader,
         )
     except ValueError as error:
-        parser.error(str(error))
+        parsed.parser.error(str(error))
     if corpora:
         place = corpora[0]
         found = inspect_corpus(_fetched(place) if is_remote(place) else Path(place))
@@ -107,13 +92,10 @@ def _inspect(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int
         except OSError as error:
             raise DataError(f"{parsed.html} cannot be written: {error.strerror}") from None
         print(f"page: {parsed.html}", file=sys.stderr)
-    if not found.findings.num_sessions:
-        print("error: no session that could be used was found", file=sys.stderr)
-        return 1
-    return 0
+    return DONE
 
 
-def _prepare(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+def _prepare(parsed: argparse.Namespace) -> int:
     try:
         options = PrepareOptions(
             group_by=parsed.group_by,
@@ -132,7 +114,7 @@ def _prepare(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int
             reader=parsed.reader,
         )
     except ValueError as error:
-        parser.error(str(error))
+        parsed.parser.error(str(error))
     inputs, output, share = parsed.inputs, parsed.output, parsed.shard
     if is_remote(output):
         if share is None:
@@ -143,7 +125,7 @@ def _prepare(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int
         prepare(inputs, Path(output), options)
     else:
         prepare_share(inputs, Path(output), options, share)
-    return 0
+    return DONE
 
 
 def _share(text: str) -> Share:
@@ -153,9 +135,11 @@ def _share(text: str) -> Share:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _verify(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+def _verify(parsed: argparse.Namespace) -> int:
     if parsed.window_draws < 0 or not 0 <= parsed.max_shared_windows <= 1:
-        parser.error("--window_draws must not be negative, --max_shared_windows must be in [0, 1]")
+        parsed.parser.error(
+            "--window_draws must not be negative, --max_shared_windows must be in [0, 1]"
+        )
     corpus = parsed.corpus
     found = verify(
         _fetched(corpus) if is_remote(corpus) else Path(corpus),
@@ -167,25 +151,27 @@ def _verify(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
         without_controls("\n".join(found.lines())),
         file=sys.stdout if found.is_sound else sys.stderr,
     )
-    return 0 if found.is_sound else 2
+    return DONE if found.is_sound else FOUND_PROBLEMS
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> CommandParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
-        allow_abbrev=False,
-        prog="python -m data_prep",
-        description="Prepare rrweb recordings for training.",
+    parser = CommandParser(
+        prog="python -m data_prep", description="Prepare rrweb recordings for training."
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    _add_inspect(commands)
-    _add_prepare(commands)
-    _add_verify(commands)
-    _add_train_text_model(commands)
+    _add_inspect(parser.add_command("inspect", "say what there is, before anything is written"))
+    _add_prepare(parser.add_command("prepare", "tokenise recordings into a corpus folder"))
+    _add_verify(parser.add_command("verify", "check a corpus folder: hashes, counts, leakage"))
+    command = parser.add_command(
+        "train-text-model", "make a tokenizer for the texts of one's own recordings"
+    )
+    train_text_model.add_arguments(command)
+    command.set_defaults(run=train_text_model.run)
+    parser.set_example("prepare recordings/ --output corpus")
     return parser
 
 
-def _add_grouping(command: argparse.ArgumentParser) -> None:
+def _add_grouping(command: CommandParser) -> None:
     defaults = PrepareOptions()
 
     def add(name: str, **settings: Any) -> None:
@@ -203,16 +189,13 @@ def _add_grouping(command: argparse.ArgumentParser) -> None:
     add("num_proc", type=int)
 
 
-def _add_inspect(commands: Any) -> None:
+def _add_inspect(command: CommandParser) -> None:
     defaults = InspectOptions()
-    command = commands.add_parser(
-        "inspect",
-        allow_abbrev=False,
-        help="say what there is, before anything is written",
-        description="Say what recordings, or a prepared corpus, hold: forms, sessions, events, "
-        "durations, versions, groups, rejects, and the ids and disk that a corpus would take.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    command.description = (
+        "Say what recordings, or a prepared corpus, hold: forms, sessions, events, durations, "
+        "versions, groups, rejects, and the ids and disk that a corpus would take."
     )
+    command.set_example("recordings/\nrecordings/ --html inspection.html")
     command.set_defaults(run=_inspect)
     add = command.add_argument
     add("inputs", metavar="PATH", nargs="+", help=f"a prepared corpus, or: {_INPUT_HELP}")
@@ -223,14 +206,12 @@ def _add_inspect(commands: Any) -> None:
     _add_grouping(command)
 
 
-def _add_prepare(commands: Any) -> None:
-    command = commands.add_parser(
-        "prepare",
-        allow_abbrev=False,
-        help="tokenise recordings into a corpus folder",
-        description="Tokenise recordings into a corpus folder of memory-mapped Arrow shards.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+def _add_prepare(command: CommandParser) -> None:
+    command.description = (
+        "Tokenise recordings into a corpus folder of memory-mapped Arrow shards, which "
+        "`train_mlm.py --data_dir` takes. Stopped, the same command goes on where it was."
     )
+    command.set_example("recordings/ --output corpus\nrecordings/ --output corpus --group_by site")
     command.set_defaults(run=_prepare)
     add = command.add_argument
     add("inputs", metavar="INPUT", nargs="+", help=_INPUT_HELP)
@@ -249,16 +230,13 @@ def _add_prepare(commands: Any) -> None:
     add("--overwrite", action="store_true", help="replace another corpus in the output folder")
 
 
-def _add_verify(commands: Any) -> None:
-    command = commands.add_parser(
-        "verify",
-        allow_abbrev=False,
-        help="check a corpus folder: hashes, counts, leakage",
-        description="Check all that a prepared corpus promises: bytes and hashes of its shards, "
-        "each session's ids and keyframes, the ledger and its totals, and that splits share "
-        "nothing. Exit status 2 where something is wrong.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+def _add_verify(command: CommandParser) -> None:
+    command.description = (
+        "Check all that a prepared corpus promises: bytes and hashes of its shards, each session's "
+        "ids and keyframes, the ledger and its totals, and that splits share nothing. Exit status "
+        "1 where something is wrong."
     )
+    command.set_example("corpus")
     command.set_defaults(run=_verify)
     add = command.add_argument
     add("corpus", metavar="DIR", help="what prepare wrote, a folder or an address")
@@ -270,18 +248,6 @@ def _add_verify(commands: Any) -> None:
         default=0.0,
         help="share of a split's windows that may stand in another split",
     )
-
-
-def _add_train_text_model(commands: Any) -> None:
-    command = commands.add_parser(
-        "train-text-model",
-        allow_abbrev=False,
-        help="make a tokenizer for the texts of one's own recordings",
-        description=train_text_model.DESCRIPTION,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    command.set_defaults(run=train_text_model.run)
-    train_text_model.add_arguments(command)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Final, Protocol, TypeAlias, TypeVar
 
 from data_prep.errors import AccessError
+from data_prep.extras import how_to_install
 from data_prep.manifest import Source
 from data_prep.pool import LocalEngine, processes_for
 
@@ -58,8 +59,8 @@ def check_engine(name: str) -> None:
     """
     if name == "ray" and importlib.util.find_spec("ray") is None:
         raise AccessError(
-            '--engine ray needs a library that is missing: pip install "rrweb-bert[ray]", here '
-            "and on every node of the cluster"
+            "--engine ray needs a library that is missing, here and on every node of the cluster: "
+            + how_to_install("ray")
         )
 
 

@@ -10,7 +10,4 @@ class DataError(ValueError):
 
 
 class AccessError(DataError):
-    """A remote place cannot be reached as things are set up: a library or credentials are missing.
-
-    Command lines exit with 2 for it, as for a bad call.
-    """
+    """A place cannot be reached as things are set up: a library or credentials are missing."""

@@ -21,6 +21,7 @@ from typing import Final, Literal, get_args
 from data_prep.errors import DataError
 from data_prep.group_table import GroupTable, read_group_table
 from data_prep.splits import GROUP_BY, group_of
+from rrweb_tokenizer.command_line import none_of
 
 __all__ = [
     "GROUP_BY_HELP",
@@ -130,8 +131,9 @@ def parse_grouping(
     if missing_group not in MISSING_GROUP:
         raise ValueError(f"missing_group must be one of {', '.join(MISSING_GROUP)}")
     if not (group_by in GROUP_BY or (kind in _WITH_ARGUMENT and colon)):
-        known = ", ".join([*GROUP_BY, *(f"{name}:..." for name in _WITH_ARGUMENT)])
-        raise ValueError(f"group_by must be one of {known}; got {group_by!r}")
+        known = [*GROUP_BY, *(f"{name}:..." for name in _WITH_ARGUMENT)]
+        given = f"{kind}:..." if colon else group_by
+        raise ValueError(f"--group_by {none_of(given, known)}")
     if colon and not argument:
         raise ValueError(f"group_by {group_by!r} lacks what follows the colon")
     if (manifest is not None) != (kind == "column"):

@@ -23,9 +23,11 @@ from data_prep.html_page import (
 )
 from data_prep.inspect_report import duration_text, estimate_text, num_repeats, size_text
 from data_prep.inspection import Inspection
+from data_prep.manifest import skipped_text
 from data_prep.session_facts import AFTER_ALPHA_4, NO_DAY
 from data_prep.session_row import SPLITS
 from data_prep.tallies import LogHistogram
+from rrweb_tokenizer.telling.wording import counted
 
 __all__ = ["report_page"]
 
@@ -69,12 +71,12 @@ def _lead(inspection: Inspection) -> list[Markup]:
     how = (
         "all sessions tokenised"
         if inspection.is_exact
-        else f"95% interval, from {inspection.num_tokenised:,} sessions tokenised"
+        else f"95% interval, from {counted(inspection.num_tokenised, 'session')} tokenised"
     )
     is_are = "are" if inspection.is_corpus else "would be"
     lead = [
         paragraph(
-            f"{found.num_files:,} files listed = {found.num_accepted:,} accepted + "
+            f"{counted(found.num_files, 'file')} listed = {found.num_accepted:,} accepted + "
             f"{found.num_rejected:,} rejected.",
         ),
         tiles(
@@ -92,7 +94,7 @@ def _lead(inspection: Inspection) -> list[Markup]:
         paragraph(f"Ids and disk: {how}.", is_soft=True),
     ]
     if inspection.skipped:
-        skipped = ", ".join(f"{number:,} {what}" for what, number in inspection.skipped.items())
+        skipped = skipped_text(inspection.skipped)
         lead.append(paragraph(f"Not looked at: {skipped}.", is_soft=True))
     return lead + [paragraph(note, is_soft=True) for note in inspection.notes]
 
@@ -129,8 +131,8 @@ def _histogram(histogram: LogHistogram, text: Callable[[float], str]) -> list[Ma
     return [
         column_chart(columns, ticks),
         paragraph(
-            f"{quantiles}. The highest column is {highest:,} sessions; each spans twice what the "
-            "one before it does.",
+            f"{quantiles}. The highest column is {counted(highest, 'session')}; each spans twice "
+            "what the one before it does.",
             is_soft=True,
         ),
     ]
@@ -153,7 +155,7 @@ def _over_time(found: Findings) -> list[Markup]:
     """Return sessions a day, or a longer span where there would be too many columns."""
     counts = {date.fromisoformat(day): n for day, n in found.days.counts.items() if day != NO_DAY}
     undated = found.days.counts[NO_DAY] + found.days.num_others
-    about = paragraph(f"{undated:,} sessions without a date.", is_soft=True)
+    about = paragraph(f"{counted(undated, 'session')} without a date.", is_soft=True)
     if not counts:
         return [about]
     first, last = min(counts), max(counts)
@@ -199,7 +201,7 @@ def _rejects(found: Findings) -> list[Markup]:
         table(("number", "reason", "first file"), rows, numbers=(0,)),
     ]
     if more:
-        content.append(paragraph(f"{more} more reasons are in --json.", is_soft=True))
+        content.append(paragraph(f"--json has {counted(more, 'other reason')}.", is_soft=True))
     return content
 
 

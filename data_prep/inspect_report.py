@@ -10,9 +10,11 @@ from typing import Any
 from data_prep.corpus import WINDOW_IDS
 from data_prep.findings import TOKEN_GROUPS
 from data_prep.inspection import Inspection
+from data_prep.manifest import skipped_text
 from data_prep.session_row import SPLITS
 from data_prep.size_sample import Estimate
 from data_prep.tallies import LogHistogram
+from rrweb_tokenizer.telling.wording import counted
 
 __all__ = [
     "duration_text",
@@ -133,25 +135,26 @@ def duration_text(seconds: float) -> str:
 def _lines(inspection: Inspection) -> Iterator[str]:
     found = inspection.findings
     if inspection.skipped:
-        skipped = ", ".join(f"{number} {what}" for what, number in inspection.skipped.items())
-        yield f"not looked at: {skipped}"
+        yield f"not looked at: {skipped_text(inspection.skipped)}"
     yield (
-        f"{found.num_files:,} files listed = {found.num_accepted:,} accepted "
+        f"{counted(found.num_files, 'file')} listed = {found.num_accepted:,} accepted "
         f"+ {found.num_rejected:,} rejected; {size_text(found.num_bytes)}"
     )
     rejects = found.reasons.most_common()
     for reason, number in rejects[:_MAX_LINES]:
         yield f"  rejected {number:>8,} x {reason} (first: {found.examples[reason]})"
     if len(rejects) > _MAX_LINES:
-        yield f"  rejected: {len(rejects) - _MAX_LINES} more reasons, see --json"
+        yield f"  rejected for {counted(len(rejects) - _MAX_LINES, 'other reason')}, see --json"
     yield (
-        f"{found.num_sessions:,} sessions, {found.num_events:,} events, "
+        f"{counted(found.num_sessions, 'session')}, {counted(found.num_events, 'event')}, "
         f"{duration_text(found.durations_s.total)} in all"
     )
     if repeats := num_repeats(inspection):
-        yield f"  {repeats:,} repeat the content of another; prepare keeps one of each"
+        verb = "repeats" if repeats == 1 else "repeat"
+        yield f"  {repeats:,} {verb} the content of another; prepare keeps one of each"
     if found.num_rejected_events:
-        yield f"  {found.num_rejected_events:,} members of event lists are no events"
+        members = counted(found.num_rejected_events, "member")
+        yield f"  {members} of event lists: no events"
     for note, number in found.notes.most_common(_MAX_LINES):
         yield f"  noted {number:>8,} x {note}"
     yield ""
@@ -168,14 +171,15 @@ def _lines(inspection: Inspection) -> Iterator[str]:
         yield from _shares("rrweb version", found.versions.top(_MAX_LINES), found.num_sessions)
     about = "" if found.num_groups.is_exact else "about "
     groups = Counter(dict(found.groups.top(5)))
-    title = f"largest of {about}{found.num_groups.estimate():,} groups ({inspection.grouping})"
+    num_groups = found.num_groups.estimate()
+    title = f"largest of {about}{counted(num_groups, 'group')} ({inspection.grouping})"
     yield from _shares(title, groups.most_common(), found.num_sessions)
     yield from _shares("split", [(s, found.splits[s]) for s in SPLITS], found.num_sessions)
     yield ""
     how = (
         "all sessions tokenised"
         if inspection.is_exact
-        else (f"95% interval, from {inspection.num_tokenised:,} sessions tokenised")
+        else f"95% interval, from {counted(inspection.num_tokenised, 'session')} tokenised"
     )
     yield f"ids       {estimate_text(inspection.num_ids)} ({how})"
     yield f"disk      {size_text(*inspection.disk_bytes)}"

@@ -34,6 +34,7 @@ from data_prep.session_row import SPLITS
 from data_prep.sessions import sessions_of
 from data_prep.size_sample import MAX_SAMPLE, Estimate, SampledSession, SizeSample, estimate_total
 from data_prep.splits import check_not_empty, split_of
+from data_prep.summary import nothing_accepted
 from rrweb_tokenizer.collection import paused_collection
 from rrweb_tokenizer.schema import FullSnapshotEvent, decode_events
 
@@ -139,7 +140,7 @@ def inspect_recordings(
     Memory is flat in the number of sessions; the list of the files is held.
 
     Raises:
-        DataError: An input is missing, or there is nothing to inspect in all of them.
+        DataError: An input is missing, or no session in all of them can be used.
     """
     began = time.monotonic()
     if options.reader is not None:
@@ -165,6 +166,8 @@ def inspect_recordings(
             progress.advance(source.num_bytes)
     finally:
         progress.close()
+    if not findings.num_sessions:
+        raise DataError(nothing_accepted(findings.num_files, findings.reasons, findings.examples))
     tokens, num_ids, num_tokenised = _tokens_of(
         findings, manifest.sources, factory, options, num_proc
     )

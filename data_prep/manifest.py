@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,16 @@ from data_prep.names import is_hidden, unrelated_suffix, without_suffixes
 from data_prep.plain_text import in_one_line
 from data_prep.remote import RemoteFile, is_remote, list_remote, shown
 
-__all__ = ["CORPUS_FILE", "LEDGER_FILE", "STAMPS_FILE", "Manifest", "Source", "list_sources"]
+__all__ = [
+    "CORPUS_FILE",
+    "LEDGER_FILE",
+    "STAMPS_FILE",
+    "UNFINISHED_FILE",
+    "Manifest",
+    "Source",
+    "list_sources",
+    "skipped_text",
+]
 
 CORPUS_FILE: Final = "corpus.json"
 """A folder that holds a file of this name is a prepared corpus, not an input."""
@@ -25,9 +35,12 @@ UNFINISHED_FILE: Final = "corpus.unfinished"
 """Stands in a remote place in its stead while a corpus is copied there."""
 
 LEDGER_FILE: Final = "ledger.jsonl"
+"""Beside it: what became of each file."""
+
 STAMPS_FILE: Final = "stamps.txt"
 """A line for each of the ledger: by which a later preparation knows the file again."""
-"""Beside it: what became of each file."""
+
+_PLURAL: Final = re.compile("files|folders|corpora")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +137,7 @@ def list_sources(inputs: Sequence[Path | str], *, exclude: Sequence[Path] = ()) 
             root = given if given.is_dir() else given.parent
             sources.append(_source(path, path.relative_to(root).as_posix(), names))
     if not sources:
-        what = f" ({_describe(skipped)} skipped)" if skipped else ""
+        what = f" ({skipped_text(skipped)} skipped)" if skipped else ""
         raise DataError(
             f"{', '.join(map(str, inputs))} holds no recording{what}; recordings are "
             ".json, .jsonl or .ndjson files, also as .gz or .zst, Parquet, SQLite, zip or tar "
@@ -133,8 +146,16 @@ def list_sources(inputs: Sequence[Path | str], *, exclude: Sequence[Path] = ()) 
     return Manifest(sources=tuple(sources), skipped=dict(skipped))
 
 
-def _describe(skipped: Counter[str]) -> str:
-    return ", ".join(f"{number} {reason}" for reason, number in skipped.items())
+def skipped_text(skipped: Mapping[str, int]) -> str:
+    """Return what was skipped, in words: "3 hidden files, 1 prepared corpus"."""
+    return ", ".join(
+        f"{number:,} {_PLURAL.sub(_singular, kind, count=1) if number == 1 else kind}"
+        for kind, number in skipped.items()
+    )
+
+
+def _singular(plural: re.Match[str]) -> str:
+    return "corpus" if plural[0] == "corpora" else plural[0].removesuffix("s")
 
 
 def _files_below(folder: Path, excluded: set[str], skipped: Counter[str]) -> Iterator[Path]:

@@ -40,7 +40,8 @@ from data_prep.progress import Progress
 from data_prep.reuse import hash_of_inputs
 from data_prep.shares import Share
 from data_prep.splits import check_not_empty
-from data_prep.summary import summary_of
+from data_prep.summary import nothing_accepted, summary_of
+from rrweb_tokenizer.telling.wording import counted
 
 __all__ = ["Preparation", "digest_of", "partial_of"]
 
@@ -80,7 +81,7 @@ class Preparation:
         num_bytes = self._encode_missing(sources, encoder, factory, parts, earlier)
         megabytes, seconds = num_bytes / 1e6, time.monotonic() - began
         self._report(
-            f"share {share}: {len(sources):,} of {len(self._manifest.sources):,} files, "
+            f"share {share}: {len(sources):,} of {counted(len(self._manifest.sources), 'file')}, "
             f"{megabytes:,.1f} MB in {seconds:,.1f} s ({megabytes / max(seconds, 1e-9):,.1f} "
             "MB/s). The same command without --shard puts all shares together"
         )
@@ -186,7 +187,7 @@ class Preparation:
                 num_retries += part.num_retries
                 progress.advance(part.num_bytes, part.num_files)
         if num_retries:
-            self._report(f"{num_retries:,} transfers broke and were tried again")
+            self._report(f"tried {counted(num_retries, 'broken transfer')} again")
         return num_bytes
 
     def _finish(self, merge: Merge) -> tuple[PreparedCorpus, Ledger]:
@@ -199,7 +200,7 @@ class Preparation:
             num_windows = count_windows(self._partial)
         num_sessions = {split: summary.num_sessions for split, summary in splits.items()}
         if not any(num_sessions.values()):
-            raise DataError(_nothing_accepted(ledger))
+            raise DataError(nothing_accepted(ledger.num_listed, ledger.reasons, ledger.examples))
         check_not_empty(
             num_sessions,
             len(merge.groups),
@@ -240,15 +241,3 @@ def digest_of(key: list[Any]) -> str:
 def partial_of(output: Path) -> Path:
     """Return where the corpus of an output is written until it is complete."""
     return output.with_name(f".{output.name}.partial")
-
-
-def _nothing_accepted(ledger: Ledger) -> str:
-    reasons = "; ".join(
-        f"{number} x {reason} (first: {ledger.examples[reason]})"
-        for reason, number in ledger.reasons.most_common(5)
-    )
-    return (
-        f"none of {ledger.num_listed} files is a recording that can be used: {reasons}. "
-        "Recordings are JSON: a list of rrweb events, an object with an 'events' list, one "
-        "event a line, or one of the forms in docs/containers.md"
-    )

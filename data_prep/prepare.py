@@ -32,7 +32,7 @@ from data_prep.encoding import (
 from data_prep.engine import check_engine
 from data_prep.errors import DataError
 from data_prep.files import finish_replacing
-from data_prep.manifest import LEDGER_FILE, Manifest, list_sources
+from data_prep.manifest import LEDGER_FILE, Manifest, list_sources, skipped_text
 from data_prep.names import safe_name
 from data_prep.preparation import Preparation, digest_of, partial_of
 from data_prep.prepare_options import PrepareOptions
@@ -161,8 +161,7 @@ class _Settled:
     def note_skipped(self) -> None:
         """Say what of the inputs is not looked at."""
         if self.manifest.skipped:
-            skipped = ", ".join(f"{n} {what}" for what, n in self.manifest.skipped.items())
-            self.report(f"not looked at: {skipped}")
+            self.report(f"not looked at: {skipped_text(self.manifest.skipped)}")
 
 
 def _settle(

@@ -8,6 +8,8 @@ from typing import Final, TextIO
 
 from tqdm import tqdm
 
+from rrweb_tokenizer.telling.wording import counted
+
 __all__ = ["Progress"]
 
 _SECONDS_BETWEEN_LINES: Final = 5.0
@@ -76,7 +78,7 @@ class Progress:
         rate = self._done_bytes / max(self.seconds, 1e-9)
         left = (self._num_bytes - self._done_bytes) / rate if rate else 0.0
         return (
-            f"{self._verb} {self._done_files:,} of {self._num_files:,} files, "
+            f"{self._verb} {self._done_files:,} of {counted(self._num_files, 'file')}, "
             f"{self._done_bytes / 1e6:,.0f} of {self._num_bytes / 1e6:,.0f} MB, "
             f"{rate / 1e6:.1f} MB/s, about {left:,.0f} s left"
         )

@@ -27,6 +27,7 @@ from data_prep.errors import AccessError, DataError
 from data_prep.manifest import Source
 from data_prep.ray_failures import FAILURES, LOSSES, cause_of, given_up
 from data_prep.tasks import TASK_BYTES
+from rrweb_tokenizer.telling.wording import counted
 
 __all__ = ["RayEngine", "connected"]
 
@@ -125,7 +126,9 @@ class RayEngine:
         submit = ray.remote(num_cpus=1, max_retries=0)(_do_task).remote
         under_way: dict[Any, _Attempt] = {}
         self._look()
-        self.report(f"Ray: {self._num_nodes:,} nodes with {self._num_cores:,} cores")
+        self.report(
+            f"Ray: {counted(self._num_nodes, 'node')} with {counted(self._num_cores, 'core')}"
+        )
         while True:
             while len(under_way) < self._room() and (task := next(waiting, None)):
                 under_way[submit(key, work, task)] = _Attempt(task)

@@ -23,6 +23,7 @@ from urllib.parse import urljoin, urlsplit
 import fsspec
 
 from data_prep.errors import AccessError, DataError
+from data_prep.extras import how_to_install
 from data_prep.limits import Limits
 from data_prep.readers.session import UnreadableError
 
@@ -257,7 +258,7 @@ def open_filesystem(url: str) -> tuple[Any, str]:
         filesystem, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
         extra = _EXTRAS.get(scheme)
-        remedy = f'pip install "rrweb-bert[{extra}]"' if extra else str(error)
+        remedy = how_to_install(extra) if extra else str(error)
         raise AccessError(
             f"{shown(url)}: {scheme}:// needs a library that is missing: {remedy}"
         ) from None

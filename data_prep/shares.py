@@ -30,9 +30,10 @@ class Share:
 
     def __post_init__(self) -> None:
         if not 0 <= self.number < self.num_shares:
+            last = max(self.num_shares - 1, 0)
             raise ValueError(
-                f"share {self.number}/{self.num_shares}: of {self.num_shares} shares, the first is "
-                f"0/{self.num_shares} and the last {self.num_shares - 1}/{self.num_shares}"
+                f"{self.number}/{self.num_shares} is none: NUMBER goes from 0 to SHARDS - 1, as "
+                f"from 0/{last + 1} to {last}/{last + 1}"
             )
 
     def __str__(self) -> str:
@@ -66,5 +67,8 @@ def parse_share(text: str) -> Share:
         ValueError: It is no such text, or there is no such share.
     """
     if not (match := re.fullmatch(r"(\d+)/(\d+)", text, re.ASCII)):
-        raise ValueError(f"{text!r} is no share; write NUMBER/SHARES, as 0/100")
+        raise ValueError(
+            f"{text!r} is none: write NUMBER/SHARDS, as 0/100 for the first of 100 jobs and 99/100 "
+            "for the last"
+        )
     return Share(int(match[1]), int(match[2]))

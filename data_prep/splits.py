@@ -8,6 +8,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from data_prep.errors import DataError
+from rrweb_tokenizer.telling.wording import counted
 
 __all__ = ["GROUP_BY", "VISITOR_FIELDS", "check_not_empty", "group_of", "split_of"]
 
@@ -140,8 +141,9 @@ def check_not_empty(
         if split in empty:
             remedies.append(f"raise --{name} (now {fraction:g}) or set it to 0 to go without")
     raise DataError(
-        f"no session fell into the {' and '.join(empty)} split: {sum(num_sessions.values())} "
-        f"sessions in {num_groups} groups (--group_by {group_by}) are too few. "
+        f"no session fell into the {' and '.join(empty)} split: too few are there, "
+        f"{counted(sum(num_sessions.values()), 'session')} in {counted(num_groups, 'group')} "
+        f"(--group_by {group_by}). "
         f"Remedies: {'; '.join(remedies)}."
     )
 

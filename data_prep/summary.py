@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+
 from data_prep.corpus import PreparedCorpus
 from data_prep.ledger import Ledger
 from data_prep.shards import SPLITS
+from rrweb_tokenizer.telling.wording import counted
 
-__all__ = ["summary_of"]
+__all__ = ["nothing_accepted", "summary_of"]
 
 _MAX_LINES = 12
+_MAX_REASONS = 5
 
 
 def summary_of(corpus: PreparedCorpus, ledger: Ledger, num_bytes: int, seconds: float) -> str:
@@ -21,12 +26,12 @@ def summary_of(corpus: PreparedCorpus, ledger: Ledger, num_bytes: int, seconds: 
         seconds: What it took.
     """
     lines = [
-        f"{ledger.num_listed:,} files listed = {ledger.num_accepted:,} accepted "
+        f"{counted(ledger.num_listed, 'file')} listed = {ledger.num_accepted:,} accepted "
         f"+ {ledger.num_rejected:,} rejected"
     ]
     num_sessions = sum(corpus.num_sessions.values())
     if num_sessions != ledger.num_accepted:
-        lines.append(f"  {num_sessions:,} sessions in the accepted files")
+        lines.append(f"  {counted(num_sessions, 'session')} in the accepted files")
     for title, counter in (
         ("rejected", ledger.reasons),
         ("noted", ledger.notes),
@@ -38,9 +43,11 @@ def summary_of(corpus: PreparedCorpus, ledger: Ledger, num_bytes: int, seconds: 
             where = f" (first: {first}; all are in ledger.jsonl)" if first else ""
             lines.append(f"  {title} {number:>8,} x {reason}{where}")
         if len(found) > _MAX_LINES:
-            lines.append(f"  {title}: {len(found) - _MAX_LINES} more kinds, see ledger.jsonl")
+            lines.append(
+                f"  {title}: {counted(len(found) - _MAX_LINES, 'other kind')}, see ledger.jsonl"
+            )
     if ledger.num_rejected_events:
-        lines.append(f"  {ledger.num_rejected_events:,} members of event lists were no events")
+        lines.append(f"  {counted(ledger.num_rejected_events, 'member')} of event lists: no events")
     lines.append(f"{'split':<12}{'sessions':>10}{'ids':>16}{'keyframes':>12}{'windows':>12}")
     lines += [
         f"{split:<12}{corpus.splits[split].num_sessions:>10,}{corpus.splits[split].num_ids:>16,}"
@@ -53,3 +60,23 @@ def summary_of(corpus: PreparedCorpus, ledger: Ledger, num_bytes: int, seconds: 
         f"written to {corpus.path}"
     )
     return "\n".join(lines)
+
+
+def nothing_accepted(num_listed: int, reasons: Counter[str], examples: Mapping[str, str]) -> str:
+    """Return the error of files of which none can be used.
+
+    Args:
+        num_listed: How many files there are.
+        reasons: How often each reason for which one was rejected.
+        examples: The first file of each reason.
+    """
+    who = "the one file is no" if num_listed == 1 else f"none of {num_listed:,} files is a"
+    told = "; ".join(
+        f"{number:,} x {reason} (first: {examples[reason]})"
+        for reason, number in reasons.most_common(_MAX_REASONS)
+    )
+    return (
+        f"{who} recording that can be used: {told}. Recordings are JSON: a list of rrweb events, "
+        "an object with an 'events' list, one event a line, or one of the forms in "
+        "docs/containers.md"
+    )

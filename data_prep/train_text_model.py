@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -31,22 +30,20 @@ from data_prep.readers import Rejected, Session
 from data_prep.sessions import sessions_of
 from data_prep.splits import group_of, split_of
 from data_prep.text_sample import MAX_SAMPLE_CHARS, TextCollector, TextSample
+from rrweb_tokenizer.command_line import CommandParser
 from rrweb_tokenizer.recognisers import Recogniser
 from rrweb_tokenizer.schema import Event, MetaEvent, decode_events
 from rrweb_tokenizer.serializer import Serializer
 from rrweb_tokenizer.structural_vocab import MAX_VOCAB_SIZE, NUM_STRUCTURAL, NUM_TEXT_PIECES
+from rrweb_tokenizer.telling.wording import counted
 
 __all__ = [
-    "DESCRIPTION",
     "CollectOptions",
     "add_arguments",
     "collect_texts",
-    "main",
     "run",
     "train_text_model",
 ]
-
-DESCRIPTION: Final = "Train a text model on the texts of recordings, those of the train split."
 
 _MIN_PIECES: Final = 300  # 256 bytes, the unknown piece, and some to spell with
 _MAX_PIECES: Final = MAX_VOCAB_SIZE - NUM_STRUCTURAL
@@ -115,9 +112,9 @@ def train_text_model(
         )
     except RuntimeError as error:
         raise DataError(
-            f"{len(sample):,} distinct texts of {sample.num_chars:,} characters are too few for "
-            f"{vocab_size:,} pieces ({str(error).rpartition(']')[2].strip()}). Remedies: give more "
-            "recordings, or a smaller --vocab_size"
+            f"{counted(len(sample), 'distinct text')} of {sample.num_chars:,} characters: too few "
+            f"for {vocab_size:,} pieces ({str(error).rpartition(']')[2].strip()}). Remedies: give "
+            "more recordings, or a smaller --vocab_size"
         ) from error
     return model.getvalue()
 
@@ -177,22 +174,7 @@ def collect_texts(
     return outcomes
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status: 0, 1 for bad data, 2 for a bad call."""
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.train_text_model",
-        description=DESCRIPTION,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    add_arguments(parser)
-    try:
-        return run(parser, parser.parse_args(arguments))
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-
-
-def run(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+def run(parsed: argparse.Namespace) -> int:
     """Train as the arguments say; see `add_arguments`.
 
     Raises:
@@ -204,9 +186,9 @@ def run(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
             parsed.group_by, manifest=parsed.manifest, missing_group=parsed.missing_group
         )
     except ValueError as error:
-        parser.error(str(error))
+        parsed.parser.error(str(error))
     if not _MIN_PIECES <= parsed.vocab_size <= _MAX_PIECES:
-        parser.error(f"--vocab_size must be in [{_MIN_PIECES}, {_MAX_PIECES}]")
+        parsed.parser.error(f"--vocab_size must be in [{_MIN_PIECES}, {_MAX_PIECES}]")
     is_bare = parsed.output.suffix == ".model"
     if not is_bare and parsed.output.exists() and any(parsed.output.iterdir()):
         raise DataError(f"{parsed.output} exists already; choose another --output, or remove it")
@@ -300,8 +282,13 @@ def _write_tokenizer(folder: Path, model: bytes, recogniser: Recogniser | None) 
         put_in_place(made, folder)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that `run` takes."""
+def add_arguments(parser: CommandParser) -> None:
+    """Describe the command."""
+    parser.description = (
+        "Train a text model on the texts of recordings, those of the train split, and write a "
+        "tokenizer with it."
+    )
+    parser.set_example("recordings/ --output tokenizer")
     defaults = CollectOptions()
     add = parser.add_argument
     add("inputs", metavar="INPUT", nargs="+", help="folder (recursively), file or address")
@@ -335,7 +322,3 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="host, or name of the folder of files, to leave out",
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -20,6 +20,7 @@ from data_prep.verify_leakage import SeenKeys, check_near_duplicates, check_wind
 from data_prep.verify_ledger import check_ledger
 from data_prep.verify_rows import StoredRow, check_files_of_split, row_check, rows_of_split
 from rrweb_tokenizer.structural_vocab import VOCAB_SIZE
+from rrweb_tokenizer.telling.wording import counted
 
 __all__ = ["NUM_WINDOW_DRAWS", "Verification", "verify"]
 
@@ -50,24 +51,19 @@ class Verification:
         """Whether nothing is wrong."""
         return not self.problems.found
 
-    @property
-    def _remedy(self) -> str:
-        # A mistyped folder must not be prepared over.
-        if not any((self.path / name).exists() for name in (CORPUS_FILE, LEDGER_FILE, *SPLITS)):
-            return "give the folder that `python -m data_prep prepare` wrote"
-        return f"do not train on it as it is. Where it is damaged, {PREPARE_AGAIN}"
-
     def lines(self) -> list[str]:
         """Return what to print."""
         if not self.is_sound:
+            found = counted(self.problems.num_found, "problem")
             return [
                 *self.problems.lines(),
                 *self.notes,
-                f"FAILED: {_problems(self.problems.num_found)} in {self.path}; {self._remedy}",
+                f"FAILED: {found} in {self.path}; do not train on it as it is. Where it is "
+                f"damaged, {PREPARE_AGAIN}",
             ]
         return [
             *self.notes,
-            f"OK: {self.path}: {self.num_sessions:,} sessions, {self.num_ids:,} ids, "
+            f"OK: {self.path}: {counted(self.num_sessions, 'session')}, {self.num_ids:,} ids, "
             f"{self.num_bytes / 1e6:,.1f} MB, in {self.seconds:,.1f} s",
         ]
 
@@ -88,12 +84,17 @@ def verify(
         num_window_draws: Windows drawn from each split to look for common ones.
         max_shared_windows: Share of a split's windows that may stand in another one.
         near_duplicates: Look for sessions of different splits that are nearly the same, too.
+
+    Raises:
+        DataError: There is nothing of a corpus.
     """
     began = time.monotonic()
     problems = Problems()
     try:
         corpus = read_corpus_file(path)
     except DataError as error:
+        if not any((path / name).exists() for name in (CORPUS_FILE, LEDGER_FILE, *SPLITS)):
+            raise  # a mistyped folder is not damaged, and must not be prepared over
         problems.add(path / CORPUS_FILE, "", str(error))
         return Verification(path=path, problems=problems)
     if sorted(corpus.splits) != sorted(SPLITS):
@@ -186,7 +187,3 @@ def _check_stamps(corpus: PreparedCorpus, problems: Problems) -> None:
             problems.add(file, "", "was changed: its sha256 is not as written")
     except OSError as error:
         problems.add(file, "", f"cannot be read: {error.strerror}")
-
-
-def _problems(number: int) -> str:
-    return "1 problem" if number == 1 else f"{number:,} problems"

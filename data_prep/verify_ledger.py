@@ -14,6 +14,7 @@ from data_prep.files import sha256_of
 from data_prep.manifest import CORPUS_FILE
 from data_prep.problems import Problems
 from data_prep.verify_rows import StoredRow
+from rrweb_tokenizer.telling.wording import counted
 
 __all__ = ["check_ledger"]
 
@@ -61,7 +62,9 @@ def check_ledger(
         # What is left is read all the same: its own promises are checked on the way.
         num_left = sum(1 for _ in left)
         if num_left and split not in out_of_step:
-            problems.add(file, "", f"does not name {num_left:,} sessions stored in {split}")
+            problems.add(
+                file, "", f"does not name {counted(num_left, 'session')} stored in {split}"
+            )
     if totals.is_readable:
         if corpus.ledger_sha256 not in ("", sha256_of(file)):
             problems.add(file, "", "was changed: its sha256 is not as written")

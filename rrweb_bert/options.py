@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Any
+
+from rrweb_tokenizer.command_line import did_you_mean
 
 __all__ = ["UsageError", "check_positive", "check_share", "did_you_mean", "option", "words_of"]
 
@@ -60,9 +61,3 @@ def words_of(value: str | Sequence[str] | None) -> list[str]:
     """The words of a list flag, which may also be given with commas: "a,b" and ["a", "b"]."""
     given = [value] if isinstance(value, str) else list(value or [])
     return [word for part in given for word in part.replace(",", " ").split()]
-
-
-def did_you_mean(word: str, known: Collection[str]) -> str:
-    """The end of an error message that names the nearest known word, if one is near."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""

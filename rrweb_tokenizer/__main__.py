@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from rrweb_tokenizer.command_line import FOUND_PROBLEMS, CommandParser, exit_status
 from rrweb_tokenizer.grammar import illegal_successions
 from rrweb_tokenizer.structural_vocab import GROUPS, NUM_STRUCTURAL, TEXT_GROUP, VOCAB_SIZE
 from rrweb_tokenizer.telling.reader import printable
@@ -33,48 +33,30 @@ class _BadInput(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns the exit status.
-
-    0; 1 where `validate` found illegal successions; 2 for a bad call or input.
-    """
-    # A terminal that cannot show a character shows another one instead.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    parsed = make_parser().parse_args(arguments)
-    try:
-        status = int(parsed.run(parsed))
-        sys.stdout.flush()
-    except _BadInput as error:
-        print(f"error: {printable(str(error))}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        # Who read the output has seen enough; what is still buffered goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return 130
-    return status
+    """Runs the command line and returns the exit status; see `command_line`."""
+    parsed = make_parser().parse(sys.argv[1:] if arguments is None else arguments)
+    return exit_status(
+        lambda: int(parsed.run(parsed)), refusals=(_BadInput,), shown=printable, only_tells=True
+    )
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> CommandParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m rrweb_tokenizer", description="See what the tokenizer makes of recordings."
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    _add_transcript(commands)
-    _add_validate(commands)
-    _add_vocab(commands)
+    _add_transcript(parser.add_command("transcript", "tell a session as a person would"))
+    _add_validate(parser.add_command("validate", "check sessions against the grammar"))
+    _add_vocab(parser.add_command("vocab", "print the groups of tokens"))
+    parser.set_example("transcript session.json")
     return parser
 
 
-def _add_transcript(commands: Any) -> None:
-    command = commands.add_parser(
-        "transcript",
-        help="tell a session as a person would",
-        description="Tell a session as a person would, from its ids: time, action, element, place.",
+def _add_transcript(command: CommandParser) -> None:
+    command.description = (
+        "Tell a session as a person would, from its ids: time, action, element, place."
     )
+    command.set_example("session.json\nsession.json.gz --ids --full")
     add = command.add_argument
     add("file", metavar="FILE", help="a recording, also as gzip or zstd; - reads standard input")
     add("--full", action="store_true", help="all nodes of pages and all changes of mutations")
@@ -84,25 +66,22 @@ def _add_transcript(commands: Any) -> None:
     command.set_defaults(run=_transcript)
 
 
-def _add_validate(commands: Any) -> None:
-    command = commands.add_parser(
-        "validate",
-        help="check sessions against the grammar",
-        description="Print the share of illegal successions of tokens; 0 in all that is written.",
+def _add_validate(command: CommandParser) -> None:
+    command.description = (
+        "Print the share of illegal successions of tokens; 0 in all that is written, and exit "
+        "status 1 where it is not."
     )
+    command.set_example("session.json other.json")
     add = command.add_argument
     add("files", metavar="FILE", nargs="+", help="recordings; - reads standard input")
     add("--tokenizer", metavar="DIR", help="folder of a tokenizer (the shipped one by default)")
     command.set_defaults(run=_validate)
 
 
-def _add_vocab(commands: Any) -> None:
+def _add_vocab(command: CommandParser) -> None:
     names = [group.name for group in GROUPS]
-    command = commands.add_parser(
-        "vocab",
-        help="print the groups of tokens",
-        description="Print the groups of structural tokens, their ids and members.",
-    )
+    command.description = "Print the groups of structural tokens, their ids and members."
+    command.set_example("--group MouseInteractions")
     add = command.add_argument
     add("--group", metavar="NAME", choices=names, help=f"only this one: {', '.join(names)}")
     add("--json", action="store_true", help="a JSON list of the groups")
@@ -151,7 +130,7 @@ def _validate(parsed: argparse.Namespace) -> int:
         num_successions += max(len(ids) - 1, 0)
     if len(parsed.files) > 1:
         _print([f"all: {_share(num_illegal, num_successions)}"])
-    return 1 if num_illegal else 0
+    return FOUND_PROBLEMS if num_illegal else 0
 
 
 def _findings(

@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from typing import Final, TypeAlias
 
 from data_prep.errors import DataError
+from data_prep.extras import how_to_install
 from data_prep.readers.content import Content
 from data_prep.readers.session import Rejected
 from rrweb_tokenizer.forms.packed import Expander
@@ -49,7 +50,7 @@ def expander_of(content: Content) -> Expander:
 
 def missing_library(library: str) -> str:
     """Return the reason for which a file is rejected whose form needs an optional library."""
-    return f'needs the library {library}: pip install "rrweb-bert[readers]"'
+    return f"needs the library {library}: {how_to_install('readers')}"
 
 
 def plug_in(name: str) -> Reader:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 
+from data_prep.extras import how_to_install
+
 from ..options import UsageError
 
 __all__ = ["require_extra"]
@@ -19,5 +21,5 @@ def require_extra() -> None:
     if missing:
         raise UsageError(
             f"{' and '.join(missing)} is not installed; it comes with the extra `evaluate`: "
-            "pip install -e '.[evaluate]' in a clone"
+            f"{how_to_install('evaluate')}"
         )

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.errors import DataError
+from data_prep.extras import how_to_install
 
 __all__ = ["EXACT_LIMIT", "Neighbours", "Tuned", "build_lists", "exact"]
 
@@ -205,6 +206,5 @@ def _faiss(what: str) -> Any:
         return importlib.import_module("faiss")
     except ImportError:
         raise DataError(
-            f"{what}: more than {EXACT_LIMIT:,} vectors take faiss: "
-            "pip install 'rrweb-bert[search]'"
+            f"{what}: more than {EXACT_LIMIT:,} vectors take faiss: {how_to_install('search')}"
         ) from None

@@ -10,7 +10,13 @@ from rrweb_tokenizer.tags import TAG_OF
 from rrweb_tokenizer.telling.phrases import CLICKABLE, FILLABLE, HEADINGS
 from rrweb_tokenizer.telling.records import Element, Event, Node
 from rrweb_tokenizer.telling.told import Fields, Told, action_of, mark
-from rrweb_tokenizer.telling.wording import count_phrase, element_phrase, quoted, value_phrase
+from rrweb_tokenizer.telling.wording import (
+    count_phrase,
+    counted,
+    element_phrase,
+    quoted,
+    value_phrase,
+)
 
 __all__ = ["node_phrase", "outline", "tell_page"]
 
@@ -46,7 +52,7 @@ def _summary(nodes: list[Node]) -> Iterator[str]:
             if kind is not None:
                 counts[kind] += 1
     if counts:
-        yield ", ".join(f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in counts.most_common())
+        yield ", ".join(counted(n, kind) for kind, n in counts.most_common())
     headings = _titles(nodes, HEADINGS, _MAX_HEADINGS)
     if headings:
         yield f"{'heading' if len(headings) == 1 else 'headings'} {', '.join(headings)}"

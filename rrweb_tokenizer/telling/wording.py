@@ -36,6 +36,7 @@ __all__ = [
     "attribute_phrase",
     "clock",
     "count_phrase",
+    "counted",
     "duration",
     "element_kind",
     "element_phrase",
@@ -71,8 +72,13 @@ def duration(span_ms: float) -> str:
     for unit, unit_ms, least in (("hour", 3_600_000, 2), ("minute", 60_000, 1), ("second", 1e3, 0)):
         number = round(span_ms / unit_ms)
         if span_ms >= least * unit_ms:
-            return f"{number} {unit}" + ("" if number == 1 else "s")
+            return counted(number, unit)
     raise AssertionError("a second is left")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 file`, `2,000 files`: a number of things whose plural has an s."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def quoted(text: str, *, is_cut: bool = False) -> str:

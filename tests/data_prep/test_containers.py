@@ -255,7 +255,7 @@ def test_an_installed_entry_point_reads_a_private_form(tmp_path, module, monkeyp
 def test_a_reader_that_is_not_there_is_an_error_before_any_work(tmp_path, capsys, name):
     (tmp_path / "a.json").write_bytes(dumps(EVENTS))
     command = ["prepare", str(tmp_path), "--output", str(tmp_path / "out"), "--reader", name]
-    assert main(command) == 1
+    assert main(command) == 2
     assert f"--reader {name}" in capsys.readouterr().err
 
 

@@ -60,8 +60,8 @@ def test_a_page_without_a_host_has_no_host_group(href):
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ("sight", r"must be one of auto, .*, column:\.\.\."),
-        ("site:x", "must be one of"),
+        ("sight", r"is none of auto, .*, column:\.\.\.; did you mean site"),
+        ("site:x", "is none of"),
         ("field:", "lacks what follows the colon"),
         ("path:[", "is not valid"),
         ("path:abc", r"no group in parentheses.*for example path:\^"),

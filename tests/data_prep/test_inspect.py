@@ -252,14 +252,6 @@ def test_the_page_shows_each_plot(sampled):
     assert "truncated gzip" in page
 
 
-def test_the_page_of_nothing_usable_is_still_a_page(tmp_path):
-    (tmp_path / "a.json").write_text("nothing")
-    found = inspect_recordings([tmp_path], options())
-    assert "0 accepted + 1 rejected" in report_page(found)
-    assert "0 accepted + 1 rejected" in report_text(found)
-    assert report_json(found)["expected"]["ids"] == 0
-
-
 def test_the_command_prints_a_table_or_json_and_writes_a_page(raw, tmp_path, capsys):
     page = tmp_path / "report.html"
     call = ["inspect", str(raw), "--num_proc", "1", "--sample", "5", "--group_by", "site"]
@@ -285,10 +277,10 @@ def test_several_paths_are_one_inspection(raw, capsys):
 
 
 def test_bad_calls_and_bad_places_are_named(raw, tmp_path, capsys):
-    assert main(["inspect", str(tmp_path / "nowhere")]) == 1
+    assert main(["inspect", str(tmp_path / "nowhere")]) == 2
     assert "does not exist" in capsys.readouterr().err
     missing = str(tmp_path / "no" / "folder.html")
-    assert main(["inspect", str(raw / "shop"), "--num_proc=1", "--html", missing]) == 1
+    assert main(["inspect", str(raw / "shop"), "--num_proc=1", "--html", missing]) == 2
     assert "cannot be written" in capsys.readouterr().err
     for option in ("--sample=0", "--num_proc=0", "--group_by=x", "--test_fraction=1"):
         with pytest.raises(SystemExit) as caught:
@@ -319,9 +311,23 @@ def test_inspecting_writes_nothing(raw):
     assert {path: path.stat().st_mtime_ns for path in Path(raw.parent).rglob("*")} == before
 
 
-def test_a_folder_without_a_usable_session_is_an_error(tmp_path, capsys):
-    (tmp_path / "junk.json").write_text("junk")
-    assert main(["inspect", str(tmp_path), "--num_proc=1"]) == 1
-    printed = capsys.readouterr()
-    assert "1 files listed = 0 accepted + 1 rejected" in printed.out
-    assert "no session that could be used" in printed.err
+def test_without_a_usable_session_inspect_says_what_prepare_says_and_no_more(tmp_path, capsys):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for name in ("junk.json", "other.json"):
+        (folder / name).write_text("junk")
+        assert main(["inspect", str(folder), "--num_proc=1"]) == 2
+        inspected = capsys.readouterr()
+        assert inspected.out == ""
+        assert main(["prepare", str(folder), "--output", str(tmp_path / "corpus")]) == 2
+        assert capsys.readouterr().err.splitlines()[-1] == inspected.err.splitlines()[-1]
+    assert inspected.err.startswith("error: none of 2 files is a recording that can be used: 2 x ")
+
+
+def test_one_thing_is_told_in_the_singular(raw, capsys):
+    assert main(["inspect", str(raw / "news" / "000.json"), "--num_proc=1"]) == 0
+    out = capsys.readouterr().out
+    assert "1 file listed = 1 accepted" in out
+    assert "\n1 session, " in out
+    assert "largest of 1 group (" in out
+    assert "1 session in 1 group (--group_by auto)" in out

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from data_prep.errors import DataError
-from data_prep.manifest import list_sources
+from data_prep.manifest import list_sources, skipped_text
 
 
 def touch(folder, *names):
@@ -85,8 +85,15 @@ def test_nothing_to_prepare_is_an_error_with_a_remedy(tmp_path):
     with pytest.raises(DataError, match="holds no recording"):
         list_sources([tmp_path])
     touch(tmp_path, "a.md")
-    with pytest.raises(DataError, match=r"1 \.md files skipped"):
+    with pytest.raises(DataError, match=r"1 \.md file skipped"):
         list_sources([tmp_path])
+
+
+def test_what_is_skipped_is_counted_in_words():
+    skipped = {"hidden files": 1, "prepared corpora": 1, "files of prepared corpora": 1}
+    assert skipped_text(skipped) == ("1 hidden file, 1 prepared corpus, 1 file of prepared corpora")
+    assert skipped_text({"hidden or linked folders": 2000}) == "2,000 hidden or linked folders"
+    assert skipped_text({"listed before": 1}) == "1 listed before"
 
 
 def test_the_quick_hash_follows_names_sizes_and_times(tmp_path):

@@ -63,7 +63,7 @@ def test_bad_files_among_good_ones_are_counted_and_listed(tmp_path, run):
     assert all(rows[name]["reasons"] for name in ("a.json", "b.json.gz", "c.json", "d.json"))
     assert rows["f.json"]["sessions"][0]["notes"] == ["no full snapshot"]
     text = "\n".join(said)
-    assert "not looked at: 1 .md files" in text
+    assert "not looked at: 1 .md file\n" in text
     assert "26 files listed = 21 accepted + 5 rejected" in text
     assert "truncated gzip" in text
     assert "no full snapshot" in text
@@ -182,7 +182,7 @@ def test_too_few_sessions_for_the_splits_is_an_error_with_a_remedy(tmp_path, run
 def test_no_usable_file_at_all_is_an_error_that_says_why(tmp_path, run):
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "a.json").write_text("{}")
-    with pytest.raises(DataError, match=r"none of 1 files.*events"):
+    with pytest.raises(DataError, match=r"the one file is no recording.*events"):
         run()
 
 
@@ -200,7 +200,7 @@ def test_a_visitor_stays_in_one_split_and_is_not_named(tmp_path, run):
 
 
 def test_the_command_line_says_what_is_wrong(tmp_path, capsys):
-    assert main(["prepare", str(tmp_path / "nowhere"), "--output", str(tmp_path / "out")]) == 1
+    assert main(["prepare", str(tmp_path / "nowhere"), "--output", str(tmp_path / "out")]) == 2
     assert "does not exist" in capsys.readouterr().err
     with pytest.raises(SystemExit) as caught:
         main(["prepare", str(tmp_path), "--output", str(tmp_path / "o"), "--test_fraction", "2"])
@@ -249,7 +249,7 @@ def test_events_that_are_none_are_counted(tmp_path, run):
     (raw / "odd.json").write_text('[{"type": 0, "timestamp": 5}, {"hi": 1}, 7]')
     said = []
     assert run(said=said).num_rejected_events == 2
-    assert "2 members of event lists were no events" in said[-1]
+    assert "2 members of event lists: no events" in said[-1]
 
 
 def test_group_by_visitor_rejects_who_names_none(tmp_path, run):
@@ -286,7 +286,7 @@ def test_many_kinds_of_reasons_are_cut_short_in_the_summary(tmp_path, run, monke
     (raw / "b.json").write_text("")
     said = []
     run(said=said)
-    assert "1 more kinds, see ledger.jsonl" in said[-1]
+    assert "1 other kind, see ledger.jsonl" in said[-1]
 
 
 def test_the_command_line_prepares_with_the_shipped_tokenizer(tmp_path, capsys):

@@ -10,11 +10,10 @@ from canaries import CANARIES, NAMES
 from name_recogniser import find_names
 from rrweb_events import change, click, element, meta, snapshot, text
 
-from data_prep.__main__ import main as prepare_main
+from data_prep.__main__ import main
 from data_prep.encoding import load_tokenizer
 from data_prep.errors import DataError
 from data_prep.prepare import PrepareOptions, prepare
-from data_prep.train_text_model import main as train_text_model_main
 from rrweb_tokenizer import RRWebTokenizer
 from rrweb_tokenizer.text_model import TextModel
 
@@ -107,7 +106,7 @@ def test_no_canary_becomes_a_piece_of_a_text_model(recordings, tmp_path, capfd):
     output = tmp_path / "text.model"
     arguments = [str(recordings), "--output", str(output), "--vocab_size", "420"]
     assert (
-        train_text_model_main([*arguments, "--test_fraction", "0", "--validation_fraction", "0"])
+        main(["train-text-model", *arguments, "--test_fraction", "0", "--validation_fraction", "0"])
         == 0
     )
     printed = capfd.readouterr()
@@ -147,13 +146,12 @@ def test_a_tokenizer_saved_with_a_recogniser_is_prepared_with_it_or_not_at_all(t
         load_tokenizer(None, "name_recogniser:other")
 
 
-@pytest.mark.parametrize("command", [prepare_main, train_text_model_main])
+@pytest.mark.parametrize("command", ["prepare", "train-text-model"])
 def test_a_wrong_name_of_a_recogniser_is_one_line_at_the_command_line(
     command, recordings, tmp_path, capsys
 ):
-    prefix = ["prepare"] if command is prepare_main else []
-    arguments = [*prefix, str(recordings), "--output", str(tmp_path / "out")]
-    assert command([*arguments, "--recogniser", "no_such_module:f"]) == 1
+    arguments = [command, str(recordings), "--output", str(tmp_path / "out")]
+    assert main([*arguments, "--recogniser", "no_such_module:f"]) == 2
     assert capsys.readouterr().err.startswith("error: recogniser no_such_module:f: No module")
 
 
@@ -163,9 +161,9 @@ def test_names_that_a_recogniser_finds_become_no_piece(recordings, tmp_path):
     (tmp_path / "a.json").write_text(json.dumps([meta(0), snapshot(1, *lines, *more)]))
     arguments = [str(tmp_path / "a.json"), "--vocab_size", "420", "--test_fraction", "0"]
     arguments += ["--validation_fraction", "0", "--output"]
-    assert train_text_model_main([*arguments, str(tmp_path / "plain.model")]) == 0
+    assert main(["train-text-model", *arguments, str(tmp_path / "plain.model")]) == 0
     recogniser = ["--recogniser", "name_recogniser:find_names"]
-    assert train_text_model_main([*arguments, str(tmp_path / "hidden.model"), *recogniser]) == 0
+    assert main(["train-text-model", *arguments, str(tmp_path / "hidden.model"), *recogniser]) == 0
     assert b"Quackenbush" in (tmp_path / "plain.model").read_bytes()
     assert b"Quack" not in (tmp_path / "hidden.model").read_bytes()
 

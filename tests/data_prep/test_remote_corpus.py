@@ -250,7 +250,7 @@ def test_a_file_that_may_be_read_is_so_where_nothing_else_may(tmp_path, url, mon
     # As S3 answers for what is not there, where one may not list.
     monkeypatch.setattr(type(filesystem), "cat_file", denied)
     said = []
-    with pytest.raises(DataError, match="none of 1 files is a recording"):
+    with pytest.raises(DataError, match="the one file is no recording"):
         opened(f"{url}/one.json", tmp_path, said)
     assert said[0].startswith("preparing ")
 
@@ -287,5 +287,5 @@ def test_the_command_line_prepares_and_verifies_at_an_address(tmp_path, monkeypa
     capsys.readouterr()
     assert main(["inspect", url, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["is_corpus"] is True
-    assert main(["verify", f"file://{tmp_path}/bucket/nothing"]) == 1
+    assert main(["verify", f"file://{tmp_path}/bucket/nothing"]) == 2
     assert "is no prepared corpus" in capsys.readouterr().err

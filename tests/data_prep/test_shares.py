@@ -15,6 +15,7 @@ from data_prep.prepare import PrepareOptions, prepare, prepare_share
 from data_prep.shares import Share, parse_share
 
 HERE = Path(__file__).parent
+NO_SHARES = ("-1/2", "1", "a/b", "1/2/3", "")
 
 
 def source(name, num_bytes):
@@ -134,8 +135,15 @@ def test_shares_are_stretches_that_hold_each_file_once(sizes, num_shares):
     assert max(weights) <= sum(weights) / num_shares + largest
 
 
-@pytest.mark.parametrize("text", ["2/2", "1/0", "-1/2", "1", "a/b", "1/2/3", ""])
-def test_what_is_no_share_is_told(text, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2/2", "2/2 is none: NUMBER goes from 0 to SHARDS - 1, as from 0/2 to 1/2"),
+        ("1/0", "1/0 is none: NUMBER goes from 0 to SHARDS - 1, as from 0/1 to 0/1"),
+        *((text, f"{text!r} is none: write NUMBER/SHARDS, as 0/100 for") for text in NO_SHARES),
+    ],
+)
+def test_what_is_no_share_is_told_by_the_name_of_the_option(text, said, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["prepare", "raw", "--output", str(tmp_path / "corpus"), f"--shard={text}"])
-    assert "share" in capsys.readouterr().err
+    assert f"error: argument --shard: {said}" in capsys.readouterr().err

@@ -6,11 +6,11 @@ import sys
 import pytest
 
 import train_mlm
-from data_prep.__main__ import main as command_line
+from data_prep.__main__ import main
 from data_prep.errors import DataError
 from data_prep.splits import split_of
 from data_prep.text_sample import TextCollector, TextSample
-from data_prep.train_text_model import main, train_text_model
+from data_prep.train_text_model import train_text_model
 from rrweb_tokenizer import RRWebTokenizer
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 from rrweb_tokenizer.text_model import TextModel
@@ -114,7 +114,7 @@ def test_only_texts_of_the_train_split_reach_the_model(tmp_path, made_up_texts, 
 
     output = tmp_path / "out" / "text.model"
     arguments = [str(folder), "--output", str(output), "--vocab_size", "700", "--group_by", "site"]
-    assert main([*arguments, "--exclude_site", "kept-away"]) == 0
+    assert main(["train-text-model", *arguments, "--exclude_site", "kept-away"]) == 0
     report = capsys.readouterr().out
     assert "1 excluded" in report
     assert "left to validation" in report
@@ -130,7 +130,7 @@ def test_only_texts_of_the_train_split_reach_the_model(tmp_path, made_up_texts, 
 def test_bad_data_ends_with_a_message_and_no_file(tmp_path, capsys):
     (tmp_path / "a.json").write_text("no recording")
     output = tmp_path / "text.model"
-    assert main([str(tmp_path / "a.json"), "--output", str(output)]) == 1
+    assert main(["train-text-model", str(tmp_path / "a.json"), "--output", str(output)]) == 2
     assert "error:" in capsys.readouterr().err
     assert not output.exists()
 
@@ -143,12 +143,12 @@ def test_the_command_writes_a_tokenizer_that_training_takes(tmp_path, made_up_te
         page = _page(words, f"https://site{number}.test/")
         (folder / f"{number:02}.json").write_text(json.dumps(page))
     call = ["train-text-model", str(folder), "--output", str(output), "--vocab_size", "700"]
-    assert command_line(call) == 0
+    assert main(call) == 0
     assert "--tokenizer_name_or_path" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw", "tokenizer"]
     tokenizer = RRWebTokenizer.from_pretrained(output)
     assert tokenizer.vocab_size == len(tokenizer) == 1220
-    assert command_line(call) == 1  # never written over
+    assert main(call) == 2  # never written over
     assert "exists already" in capsys.readouterr().err
 
     run = [
@@ -171,6 +171,6 @@ def test_the_command_writes_a_tokenizer_that_training_takes(tmp_path, made_up_te
 def test_sizes_that_no_vocabulary_can_have_are_a_bad_call(tmp_path, capsys, size):
     call = ["train-text-model", str(tmp_path), "--output", str(tmp_path / "x")]
     with pytest.raises(SystemExit) as caught:
-        command_line([*call, "--vocab_size", size])
+        main([*call, "--vocab_size", size])
     assert caught.value.code == 2
     assert "--vocab_size must be in" in capsys.readouterr().err

@@ -199,12 +199,13 @@ def _no_abbreviations() -> contextlib.AbstractContextManager[object]:
 
 
 def _complaint(name: str, arguments: list[str], complaints: io.StringIO) -> WrongCommandError:
-    """What a parser says; it names missing arguments before it looks whether options exist."""
+    """What a parser says; those of others name missing arguments before unknown options."""
     says = f"{name}: {_last_words(complaints)}"
-    if not re.search(r"arguments are required|is required|invalid choice: 'COMMAND'", says):
+    if not re.search(r"arguments are required|is required|no such command: 'COMMAND'", says):
         return WrongCommandError(says)
     usage = re.split(r"[\s\[\](),|]+", complaints.getvalue())
-    for word in arguments:
+    is_ours = "options" in usage  # stands for all of them
+    for word in [] if is_ours else arguments:
         if word.startswith("--") and word.partition("=")[0] not in usage:
             return WrongCommandError(f"{name}: unrecognized argument {word}")
     return IncompleteCommandError(says)

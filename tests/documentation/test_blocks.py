@@ -159,7 +159,7 @@ def test_commands_in_running_text_are_found():
 def test_an_incomplete_command_with_a_misspelt_option_is_wrong():
     with pytest.raises(IncompleteCommandError):
         check_command("python -m data_prep verify --near_duplicates".split())
-    with pytest.raises(WrongCommandError, match="unrecognized argument --near_duplicate") as found:
+    with pytest.raises(WrongCommandError, match="unknown argument --near_duplicate;") as found:
         check_command("python -m data_prep verify --near_duplicate".split())
     assert not isinstance(found.value, IncompleteCommandError)
 

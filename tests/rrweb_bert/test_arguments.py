@@ -98,7 +98,7 @@ def test_one_flag_changes_both_of_a_pair():
         (["--precision", "bf16"], "needs a CUDA GPU"),
         (["--fp16", "--bf16"], "exclude each other"),
         (["--fp16", "--precision", "fp32"], "contradicts"),
-        (["--group_by", "team"], "group_by must be one of"),
+        (["--group_by", "team"], "--group_by 'team' is none of auto, file"),
         (["--group_by", "path:("], "not valid"),
         (["--group_by", "column:team", "--manifest", "no/such.csv"], "no/such.csv"),
         (["--seed", "1", "stray.yaml"], "stands first, or behind --config"),
