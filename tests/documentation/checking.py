@@ -201,7 +201,9 @@ def _no_abbreviations() -> contextlib.AbstractContextManager[object]:
 def _complaint(name: str, arguments: list[str], complaints: io.StringIO) -> WrongCommandError:
     """What a parser says; those of others name missing arguments before unknown options."""
     says = f"{name}: {_last_words(complaints)}"
-    if not re.search(r"arguments are required|is required|no such command: 'COMMAND'", says):
+    if not re.search(
+        r"arguments are required|is required|no such command: 'COMMAND'|name a command", says
+    ):
         return WrongCommandError(says)
     usage = re.split(r"[\s\[\](),|]+", complaints.getvalue())
     is_ours = "options" in usage  # stands for all of them
