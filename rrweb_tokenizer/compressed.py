@@ -28,7 +28,8 @@ _BEGINS: Final[dict[bytes, tuple[str, Callable[[], Any]]]] = {
 def unpacked(content: bytes) -> bytes:
     """What is stored in gzip or zstd, told by how it begins; anything else as it is.
 
-    Several streams one after the other are one text, as gzip and zstd have it.
+    Several streams one after the other are one text, as gzip and zstd have it; zeros behind the
+    last are padding of a tape or a block device.
 
     Raises:
         NotARecording: It is damaged, cut short, or unpacks to too much.
@@ -43,6 +44,10 @@ def unpacked(content: bytes) -> bytes:
         piece = content[start : start + _PIECE_BYTES]
         while piece:
             if stream.eof:
+                if piece.startswith(b"\0"):
+                    if (piece + content[start + _PIECE_BYTES :]).strip(b"\0"):
+                        raise NotARecording(f"damaged {name}")
+                    return bytes(text)
                 stream = begin()
             try:
                 text += stream.decompress(piece)

@@ -31,6 +31,15 @@ def test_what_was_packed_in_one_stream_or_in_several_is_unpacked(name, content, 
     assert unpacked(pack(content[:cut]) + pack(content[cut:])) == content
 
 
+@packers
+@given(content=st.binary(max_size=9000), num_zeros=st.integers(1, 9000))
+def test_zeros_behind_a_stream_are_padding(name, content, num_zeros):
+    padded = PACKERS[name](content) + bytes(num_zeros)
+    assert unpacked(padded) == content
+    with pytest.raises(NotARecording, match=f"damaged {name}"):
+        unpacked(padded + b"garbage")
+
+
 @given(content=st.binary(max_size=99).filter(lambda c: c[:2] not in (b"\x1f\x8b", b"\x28\xb5")))
 def test_what_is_not_packed_stays_as_it_is(content):
     assert unpacked(content) == content
