@@ -16,6 +16,7 @@ from data_prep.remote_corpus import (
     check_place,
     corpus_at,
     fetch_corpus,
+    is_published,
     publish_corpus,
 )
 from data_prep.shares import Share
@@ -51,8 +52,8 @@ def prepare_at(
     """
     folder = _place(url, options, cache_dir, report)
     corpus = prepare(inputs, folder, options, encoder_factory=encoder_factory, report=report)
-    there = None if options.overwrite else corpus_at(url)  # its files may be damaged
-    if there is not None and there.fingerprint == corpus.fingerprint:
+    # To overwrite may mean that its files are damaged.
+    if not options.overwrite and is_published(corpus, url):
         report(f"{shown(url)} already holds this corpus")
     else:
         publish_corpus(corpus, url)

@@ -33,6 +33,7 @@ __all__ = [
     "corpus_if_any",
     "fetch_corpus",
     "held_copy",
+    "is_published",
     "open_if_corpus",
     "publish_corpus",
 ]
@@ -285,6 +286,21 @@ def check_place(url: str) -> None:
             f"{shown(url)} holds other files ({min(names)}) and no prepared corpus; choose another "
             "--output"
         )
+
+
+def is_published(corpus: PreparedCorpus, url: str) -> bool:
+    """Tell whether an address holds this corpus; what a copy left at its very end is taken away.
+
+    Raises:
+        DataError: The place cannot be reached, or its `corpus.json` is damaged.
+    """
+    there = corpus_at(url)
+    if there is None or there.fingerprint != corpus.fingerprint:
+        return False
+    place = _Place(url)
+    if place.read(UNFINISHED_FILE) is not None:
+        place.remove(UNFINISHED_FILE)
+    return True
 
 
 def publish_corpus(corpus: PreparedCorpus, url: str) -> None:

@@ -141,6 +141,28 @@ def test_a_copy_that_broke_off_is_no_corpus_and_is_taken_up(tmp_path, at, url, m
     assert len(done) == len(set(done)) == len(files_of(local.path))  # corpus.json and the note
 
 
+def test_the_note_of_a_copy_that_broke_off_at_its_very_end_is_taken_away(
+    tmp_path, at, url, monkeypatch
+):
+    fill_with_visits(tmp_path / "raw", 30)
+    remove = remote_corpus._Place.remove
+
+    def failing_remove(place, name):
+        if place.read("corpus.json") is not None:
+            raise DataError("the line is dead")
+        remove(place, name)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(remote_corpus._Place, "remove", failing_remove)
+        with pytest.raises(DataError, match="the line is dead"):
+            at(url)
+    assert {"corpus.json", "corpus.unfinished"} <= files_at(url).keys()
+    said = []
+    at(url, said=said)
+    assert said[-1].endswith("already holds this corpus")
+    assert files_at(url) == files_of(at(tmp_path / "local").path)
+
+
 def test_a_corpus_that_is_replaced_leaves_no_shard_behind(tmp_path, at, url):
     fill_with_visits(tmp_path / "raw", 30)
     before = files_of(at(url).path)
