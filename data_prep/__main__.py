@@ -25,7 +25,8 @@ from data_prep.prepare import PrepareOptions, prepare, prepare_share
 from data_prep.prepare_options import OPTION_HELP
 from data_prep.prepare_remotely import prepare_at, prepare_share_at
 from data_prep.remote import is_remote
-from data_prep.remote_corpus import cached_copy, corpus_if_any, fetch_corpus
+from data_prep.remote_copies import fetch_corpus
+from data_prep.remote_corpus import corpus_if_any
 from data_prep.shares import Share, parse_share
 from data_prep.verify import NUM_WINDOW_DRAWS, verify
 from rrweb_tokenizer.command_line import DONE, FOUND_PROBLEMS, CommandParser, exit_status
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fetched(url: str) -> Path:
     """Return the copy in the cache of a corpus at an address."""
-    return fetch_corpus(url, cached_copy(url, default_cache_dir())).path
+    return fetch_corpus(url, default_cache_dir()).path
 
 
 def _is_corpus(place: str) -> bool:

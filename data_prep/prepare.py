@@ -38,12 +38,8 @@ from data_prep.preparation import Preparation, digest_of, partial_of
 from data_prep.prepare_options import PrepareOptions
 from data_prep.readers import reader_of
 from data_prep.remote import is_remote, shown
-from data_prep.remote_corpus import (
-    cached_copy,
-    corpus_if_any,
-    held_copy,
-    open_if_corpus,
-)
+from data_prep.remote_copies import held_copy, open_if_corpus
+from data_prep.remote_corpus import corpus_if_any
 from data_prep.reuse import newest_corpus, reusable_corpus
 from data_prep.shares import Share
 
@@ -245,8 +241,8 @@ def find_prepared(
     if isinstance(data_dir, Path) and is_corpus(data_dir):
         return open_corpus(data_dir)
     if isinstance(data_dir, str) and (there := corpus_if_any(data_dir)):
-        copy = cached_copy(data_dir, cache_dir or default_cache_dir())
-        if (held := held_copy(copy, there)) is None:
+        held = held_copy(data_dir, there, cache_dir or default_cache_dir())
+        if held is None:
             raise DataError(
                 f"{shown(data_dir)} is a prepared corpus, of which there is no copy in the cache "
                 "yet; the run itself will make one"

@@ -11,14 +11,8 @@ from data_prep.encoding import EncoderFactory
 from data_prep.prepare import prepare, prepare_share
 from data_prep.prepare_options import PrepareOptions
 from data_prep.remote import shown
-from data_prep.remote_corpus import (
-    cached_copy,
-    check_place,
-    corpus_at,
-    fetch_corpus,
-    is_published,
-    publish_corpus,
-)
+from data_prep.remote_copies import cached_copy, fetch_into
+from data_prep.remote_corpus import check_place, corpus_at, is_published, publish_corpus
 from data_prep.shares import Share
 
 __all__ = ["prepare_at", "prepare_share_at"]
@@ -87,5 +81,5 @@ def _place(
     folder = cached_copy(url, cache_dir or default_cache_dir())
     folder.parent.mkdir(parents=True, exist_ok=True)
     if not options.overwrite and corpus_at(url) is not None:
-        fetch_corpus(url, folder, report=report)
+        fetch_into(url, folder, report=report)
     return folder

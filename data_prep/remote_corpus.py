@@ -1,40 +1,33 @@
-"""Prepared corpora at addresses: copied there whole or not at all, and back into the cache.
+"""Prepared corpora at addresses: copied there whole or not at all.
 
-A corpus is read through memory maps, which only files on a disk have; so what lies in a bucket is
-copied into the cache once, as models and datasets of a hub are. `corpus.json` is what makes files a
-corpus. On the way there it is removed first and written last, so nobody ever opens half of one.
+`corpus.json` is what makes files a corpus. On the way there it is removed first and written last,
+so nobody ever opens half of one. How they come back: module `remote_copies`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-from filelock import FileLock
-
-from data_prep.corpus import PreparedCorpus, is_corpus, open_corpus, read_corpus_file
+from data_prep.corpus import PreparedCorpus, read_corpus_file
 from data_prep.errors import AccessError, DataError
-from data_prep.files import put_in_place, sha256_of, sync_file
 from data_prep.manifest import CORPUS_FILE, LEDGER_FILE, STAMPS_FILE, UNFINISHED_FILE
-from data_prep.names import safe_name
 from data_prep.progress import Progress
-from data_prep.remote import Retries, is_remote, open_filesystem, shown
+from data_prep.remote import Retries, open_filesystem, shown
 from data_prep.shards import INFO_FILE, STATE_FILE, is_shard_name
 
 __all__ = [
-    "cached_copy",
+    "CorpusFile",
+    "Place",
     "check_place",
     "corpus_at",
     "corpus_if_any",
-    "fetch_corpus",
-    "held_copy",
+    "files_of",
     "is_published",
-    "open_if_corpus",
     "publish_corpus",
 ]
 
@@ -44,7 +37,7 @@ _BUCKETS: Final = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "hf"})
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class CorpusFile:
     """A file of a corpus."""
 
     name: str
@@ -57,10 +50,11 @@ class _File:
     """Of a shard; the others are small."""
 
 
-class _Place:
+class Place:
     """An address at which a corpus is, or is to be."""
 
     def __init__(self, url: str) -> None:
+        """Raise where it cannot be reached; see `open_filesystem`."""
         self.url = url.rstrip("/")
         self._retries = Retries(self.url)
         self._filesystem, root = open_filesystem(self.url)
@@ -79,15 +73,18 @@ class _Place:
         return content
 
     def write(self, name: str, content: bytes) -> None:
+        """Write a small file."""
         self._write(name, lambda path: self._filesystem.pipe_file(path, content))
 
     def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
         try:
             self._call(lambda: self._filesystem.rm_file(self._path(name)))
         except FileNotFoundError:
             return
 
     def get(self, name: str, file: Path) -> None:
+        """Copy a file from there."""
         try:
             self._call(lambda: self._filesystem.get_file(self._path(name), str(file)))
         except FileNotFoundError:
@@ -97,6 +94,7 @@ class _Place:
             ) from None
 
     def put(self, file: Path, name: str) -> None:
+        """Copy a file there."""
         self._write(name, lambda path: self._filesystem.put_file(str(file), path))
 
     def sizes(self) -> dict[str, int]:
@@ -136,14 +134,6 @@ class _Place:
             ) from None
 
 
-def cached_copy(url: str, cache_dir: Path) -> Path:
-    """Return where in the cache the corpus of an address is, or would be."""
-    url = url.rstrip("/")
-    digest = hashlib.sha256(url.encode()).hexdigest()[:16]
-    name = safe_name(PurePosixPath(shown(url)).name)
-    return cache_dir / "remote_corpora" / f"{name}-{digest}"
-
-
 def corpus_at(url: str) -> PreparedCorpus | None:
     """Return what the corpus at an address says of itself, None where there is none.
 
@@ -151,7 +141,7 @@ def corpus_at(url: str) -> PreparedCorpus | None:
         AccessError: Credentials or a library are missing.
         DataError: The place cannot be reached, or its `corpus.json` is damaged.
     """
-    content = _Place(url).read(CORPUS_FILE)
+    content = Place(url).read(CORPUS_FILE)
     if content is None:
         return None
     with tempfile.TemporaryDirectory(prefix="rrweb-bert-") as folder:
@@ -181,106 +171,13 @@ def corpus_if_any(url: str) -> PreparedCorpus | None:
         return None
 
 
-def fetch_corpus(
-    url: str, folder: Path, *, report: Callable[[str], None] = print
-) -> PreparedCorpus:
-    """Copy the corpus at an address into a folder, unless that holds it already, and open it.
-
-    Args:
-        url: The corpus.
-        folder: See `cached_copy`.
-        report: Takes each message for the user.
-
-    Raises:
-        DataError: There is no corpus, it is damaged, or the place cannot be reached.
-    """
-    wanted = corpus_at(url)
-    if wanted is None:
-        raise DataError(
-            f"{shown(url)} is no prepared corpus, it holds no {CORPUS_FILE}; recordings are "
-            f"prepared into it with python -m data_prep prepare INPUT... --output {shown(url)}"
-        )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.parent / f".{folder.name}.fetch.lock"):
-        if held := held_copy(folder, wanted):
-            return held
-        num_bytes = sum(
-            shard.num_bytes for split in wanted.splits.values() for shard in split.shards
-        )
-        report(f"fetching {shown(url)} once, {num_bytes / 1e6:,.1f} MB, into {folder}")
-        making = folder.with_name(f".{folder.name}.fetching")
-        place, files = _Place(url), list(_files_of(wanted))
-        with closing(Progress(len(files), num_bytes, verb="fetched")) as progress:
-            for file in files:
-                _fetch_file(place, file, making)
-                progress.advance(file.num_bytes)
-        content = place.read(CORPUS_FILE)
-        making.joinpath(CORPUS_FILE).write_bytes(content or b"")
-        if read_corpus_file(making).fingerprint != wanted.fingerprint:
-            raise DataError(f"{shown(url)} was replaced while it was fetched; fetch it again")
-        put_in_place(making, folder)
-        return open_corpus(folder)
-
-
-def open_if_corpus(
-    place: Path | str, cache_dir: Path, *, report: Callable[[str], None] = print
-) -> PreparedCorpus | None:
-    """Open the prepared corpus in a folder or at an address, None where there is none.
-
-    Args:
-        place: What may be a corpus.
-        cache_dir: Where a corpus at an address is copied to, once.
-        report: Takes each message for the user.
-
-    Raises:
-        DataError: The corpus is damaged, or the place cannot be reached.
-    """
-    if not is_remote(place):
-        return open_corpus(Path(place)) if is_corpus(Path(place)) else None
-    url = str(place)
-    if corpus_if_any(url) is None:
-        return None
-    return fetch_corpus(url, cached_copy(url, cache_dir), report=report)
-
-
-def held_copy(folder: Path, wanted: PreparedCorpus) -> PreparedCorpus | None:
-    """Return the corpus in a folder where it is the one wanted, else None."""
-    try:
-        held = open_corpus(folder) if is_corpus(folder) else None
-    except DataError:
-        return None
-    return held if held is not None and replace(wanted, path=folder) == held else None
-
-
-def _fetch_file(place: _Place, file: _File, folder: Path) -> None:
-    """Copy a file, unless an earlier try has done so."""
-    copy = folder / file.name
-    if copy.is_file() and file.sha256 and sha256_of(copy) == file.sha256:
-        return
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        place.get(file.name, copy)
-        sync_file(copy)
-    except OSError as error:
-        raise DataError(
-            f"{copy} cannot be written ({error.strerror or error}); free some space, or set "
-            "RRWEB_BERT_CACHE to a larger disk"
-        ) from error
-    if file.sha256 and sha256_of(copy) != file.sha256:
-        copy.unlink()
-        raise DataError(
-            f"{shown(place.url)}/{file.name} is damaged, or was replaced on the way; fetch it "
-            "again, and if it stays so, prepare the corpus again with --overwrite"
-        )
-
-
 def check_place(url: str) -> None:
     """Raise where a corpus must not be written: the place holds something else.
 
     Raises:
         DataError: It does.
     """
-    names = _Place(url).sizes().keys()
+    names = Place(url).sizes().keys()
     if names and not names & {CORPUS_FILE, UNFINISHED_FILE}:
         raise DataError(
             f"{shown(url)} holds other files ({min(names)}) and no prepared corpus; choose another "
@@ -297,7 +194,7 @@ def is_published(corpus: PreparedCorpus, url: str) -> bool:
     there = corpus_at(url)
     if there is None or there.fingerprint != corpus.fingerprint:
         return False
-    place = _Place(url)
+    place = Place(url)
     if place.read(UNFINISHED_FILE) is not None:
         place.remove(UNFINISHED_FILE)
     return True
@@ -313,8 +210,8 @@ def publish_corpus(corpus: PreparedCorpus, url: str) -> None:
     Raises:
         DataError: The place cannot be reached, or written to.
     """
-    place = _Place(url)
-    files = {file.name for file in _files_of(corpus)}
+    place = Place(url)
+    files = {file.name for file in files_of(corpus)}
     # Equal fingerprints mean equal bytes, so what an interrupted call has copied whole may stay.
     is_taken_up = (
         place.read(CORPUS_FILE) is None
@@ -340,14 +237,14 @@ def publish_corpus(corpus: PreparedCorpus, url: str) -> None:
     place.remove(UNFINISHED_FILE)
 
 
-def _files_of(corpus: PreparedCorpus) -> Iterator[_File]:
+def files_of(corpus: PreparedCorpus) -> Iterator[CorpusFile]:
     """Yield the files of a corpus but for `corpus.json`; names from elsewhere are checked."""
     for split, summary in corpus.splits.items():
         for shard in summary.shards:
             if not is_shard_name(shard.name):
                 raise DataError(f"{CORPUS_FILE} lists {shard.name!r}, which is no name of a shard")
-            yield _File(f"{split}/{shard.name}", shard.sha256, shard.num_bytes)
-        yield _File(f"{split}/{STATE_FILE}")
-        yield _File(f"{split}/{INFO_FILE}")
-    yield _File(LEDGER_FILE, corpus.ledger_sha256)
-    yield _File(STAMPS_FILE, corpus.stamps_sha256)
+            yield CorpusFile(f"{split}/{shard.name}", shard.sha256, shard.num_bytes)
+        yield CorpusFile(f"{split}/{STATE_FILE}")
+        yield CorpusFile(f"{split}/{INFO_FILE}")
+    yield CorpusFile(LEDGER_FILE, corpus.ledger_sha256)
+    yield CorpusFile(STAMPS_FILE, corpus.stamps_sha256)

@@ -23,7 +23,7 @@ from data_prep.encoding import tokenizer_code_hash, tokenizer_hashes
 from data_prep.errors import DataError
 from data_prep.manifest import list_sources
 from data_prep.remote import is_remote
-from data_prep.remote_corpus import open_if_corpus
+from data_prep.remote_copies import open_if_corpus
 
 from ..command_progress import Progress
 from ..window_pooling import POOLINGS

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from filelock import FileLock
 from made_recordings import files_of, fill_with_visits
 
 from data_prep import remote, remote_corpus
 from data_prep.__main__ import main
+from data_prep.corpus import open_corpus
 from data_prep.errors import DataError
 from data_prep.manifest import list_sources
 from data_prep.prepare import PrepareOptions, find_prepared, open_or_prepare, prepare
@@ -109,19 +111,86 @@ def test_what_was_prepared_here_is_not_fetched_again(tmp_path, at, url):
     assert said == []
 
 
-def test_another_corpus_at_the_address_replaces_the_copy(tmp_path, at, url):
+def test_another_corpus_at_the_address_is_copied_beside_the_copy_that_a_job_reads(
+    tmp_path, at, url
+):
     fill_with_visits(tmp_path / "raw", 30)
     at(url)
-    opened(url, tmp_path)
+    first = opened(url, tmp_path)
+    before = files_of(first.path)
     fill_with_visits(tmp_path / "raw", 5, start=30)
     changed = at(url)
     assert changed.num_listed == 35
-    assert files_of(opened(url, tmp_path).path) == files_of(changed.path)
+    said = []
+    second = opened(url, tmp_path, said)
+    assert files_of(second.path) == files_of(changed.path)
+    assert files_of(first.path) == before
+    assert open_corpus(first.path) == first
+    (told,) = [line for line in said if "older" in line]
+    assert told.startswith("1 older state of it, 0.0 MB")
+    assert str(first.path) in told
+    said.clear()
+    assert opened(url, tmp_path, said).path == second.path
+    assert said == []
+
+
+def test_what_is_left_of_a_state_that_the_address_has_no_more_is_removed(
+    tmp_path, at, url, monkeypatch
+):
+    fill_with_visits(tmp_path / "raw", 30)
+    at(url)
+
+    def failing_get(*_):
+        raise DataError("the line is dead")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(remote_corpus.Place, "get", failing_get)
+        with pytest.raises(DataError, match="the line is dead"):
+            opened(url, tmp_path)
+    copies = tmp_path / "other" / "remote_corpora"
+    assert len(list(copies.glob(".*.fetching"))) == 1
+    fill_with_visits(tmp_path / "raw", 5, start=30)
+    at(url)
+    opened(url, tmp_path)
+    assert list(copies.glob(".*.fetching")) == []
+
+
+def test_preparing_here_leaves_a_copy_that_was_fetched_before(tmp_path, at, url):
+    fill_with_visits(tmp_path / "raw", 30)
+    at(url)
+    fetched = opened(url, tmp_path, cache="cache2")
+    before = files_of(fetched.path)
+    (tmp_path / "cache").rename(tmp_path / "gone")
+    (tmp_path / "cache2").rename(tmp_path / "cache")
+    fill_with_visits(tmp_path / "raw", 5, start=30)
+    made = at(url)
+    assert made.num_listed == 35
+    assert opened(url, tmp_path, cache="cache").path == made.path
+    assert files_of(tmp_path / "cache" / fetched.path.relative_to(tmp_path / "cache2")) == before
+
+
+def test_a_copy_is_not_written_while_a_preparation_works_in_its_folder(
+    tmp_path, at, url, monkeypatch
+):
+    fill_with_visits(tmp_path / "raw", 30)
+    made = at(url).path
+    made.rename(tmp_path / "gone")
+    asked = []
+    acquire = FileLock.acquire
+    monkeypatch.setattr(
+        FileLock,
+        "acquire",
+        lambda lock, *a, **k: asked.append(lock.lock_file) or acquire(lock, *a, **k),
+    )
+    at(url)
+    of_folder = str(made.with_name(f".{made.name}.lock"))
+    assert asked.count(of_folder) == 2  # to fetch what the address holds, and to prepare
+    assert [name for name in asked if "fetch" in name] == []
 
 
 def test_a_copy_that_broke_off_is_no_corpus_and_is_taken_up(tmp_path, at, url, monkeypatch):
     fill_with_visits(tmp_path / "raw", 30)
-    put, done = remote_corpus._Place.put, []
+    put, done = remote_corpus.Place.put, []
 
     def failing_put(place, file, name):
         if len(done) == 4:
@@ -129,7 +198,7 @@ def test_a_copy_that_broke_off_is_no_corpus_and_is_taken_up(tmp_path, at, url, m
         put(place, file, name)
         done.append(name)
 
-    monkeypatch.setattr(remote_corpus._Place, "put", failing_put)
+    monkeypatch.setattr(remote_corpus.Place, "put", failing_put)
     with pytest.raises(DataError, match="the line is dead"):
         at(url)
     assert "corpus.json" not in files_at(url)
@@ -145,7 +214,7 @@ def test_the_note_of_a_copy_that_broke_off_at_its_very_end_is_taken_away(
     tmp_path, at, url, monkeypatch
 ):
     fill_with_visits(tmp_path / "raw", 30)
-    remove = remote_corpus._Place.remove
+    remove = remote_corpus.Place.remove
 
     def failing_remove(place, name):
         if place.read("corpus.json") is not None:
@@ -153,7 +222,7 @@ def test_the_note_of_a_copy_that_broke_off_at_its_very_end_is_taken_away(
         remove(place, name)
 
     with monkeypatch.context() as broken:
-        broken.setattr(remote_corpus._Place, "remove", failing_remove)
+        broken.setattr(remote_corpus.Place, "remove", failing_remove)
         with pytest.raises(DataError, match="the line is dead"):
             at(url)
     assert {"corpus.json", "corpus.unfinished"} <= files_at(url).keys()
@@ -188,7 +257,7 @@ def test_no_file_of_the_corpus_before_is_taken_for_one_of_a_copy_that_broke_off(
         raise DataError("the line is dead")
 
     with monkeypatch.context() as broken:
-        broken.setattr(remote_corpus._Place, step, fail)
+        broken.setattr(remote_corpus.Place, step, fail)
         with pytest.raises(DataError, match="the line is dead"):
             at(url, overwrite=True)
     after = files_of(at(url, overwrite=True).path)

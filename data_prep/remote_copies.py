@@ -1,0 +1,190 @@
+"""Copies in the cache of prepared corpora at addresses.
+
+A corpus is read through memory maps, which only files on a disk have; so what lies in a bucket is
+copied into the cache once, as models and datasets of a hub are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from data_prep.corpus import PreparedCorpus, is_corpus, open_corpus, read_corpus_file
+from data_prep.errors import DataError
+from data_prep.files import put_in_place, sha256_of, sync_file
+from data_prep.manifest import CORPUS_FILE
+from data_prep.names import safe_name
+from data_prep.progress import Progress
+from data_prep.remote import is_remote, shown
+from data_prep.remote_corpus import CorpusFile, Place, corpus_at, corpus_if_any, files_of
+from rrweb_tokenizer.telling.wording import counted
+
+__all__ = ["cached_copy", "fetch_corpus", "fetch_into", "held_copy", "open_if_corpus"]
+
+_FETCHING: Final = ".fetching"
+
+
+def cached_copy(url: str, cache_dir: Path) -> Path:
+    """Return where in the cache the corpus for an address is prepared.
+
+    What is fetched lies beside it, a folder for each state of the corpus, so that no job loses the
+    copy that it reads when the corpus grows.
+    """
+    url = url.rstrip("/")
+    digest = hashlib.sha256(url.encode()).hexdigest()[:16]
+    name = safe_name(PurePosixPath(shown(url)).name)
+    return cache_dir / "remote_corpora" / f"{name}-{digest}"
+
+
+def _copy_of_state(url: str, corpus: PreparedCorpus, cache_dir: Path) -> Path:
+    place = cached_copy(url, cache_dir)
+    return place.with_name(f"{place.name}-{corpus.fingerprint[:8]}")
+
+
+def fetch_corpus(
+    url: str, cache_dir: Path, *, report: Callable[[str], None] = print
+) -> PreparedCorpus:
+    """Open the copy in the cache of the corpus at an address; it is made where there is none.
+
+    A copy of another state of the corpus stays as it is, for jobs that read it.
+
+    Args:
+        url: The corpus.
+        cache_dir: See `open_if_corpus`.
+        report: Takes each message for the user.
+
+    Raises:
+        DataError: There is no corpus, it is damaged, or the place cannot be reached.
+    """
+    wanted = _corpus_wanted(url)
+    if held := held_copy(url, wanted, cache_dir):
+        return held
+    corpus = _fetch(url, wanted, _copy_of_state(url, wanted, cache_dir), report)
+    place = cached_copy(url, cache_dir)
+    _remove_unfinished(place)
+    others = [place, *sorted(place.parent.glob(f"{place.name}-*"))]
+    if older := [folder for folder in others if folder != corpus.path and is_corpus(folder)]:
+        megabytes = sum(f.stat().st_size for folder in older for f in folder.rglob("*")) / 1e6
+        report(
+            f"{counted(len(older), 'older state')} of it, {megabytes:,.1f} MB, kept for jobs that "
+            f"read it; may be removed when none does: {', '.join(map(str, older))}"
+        )
+    return corpus
+
+
+def _remove_unfinished(place: Path) -> None:
+    """Remove what is left of fetching states that the address has no more."""
+    for making in place.parent.glob(f".{place.name}-*{_FETCHING}"):
+        lock = FileLock(making.with_name(f"{making.name.removesuffix(_FETCHING)}.lock"))
+        try:
+            with lock.acquire(blocking=False):
+                shutil.rmtree(making, ignore_errors=True)
+        except Timeout:  # it is being fetched
+            continue
+
+
+def fetch_into(url: str, folder: Path, *, report: Callable[[str], None] = print) -> None:
+    """Make a folder hold the corpus at an address, whatever corpus it held; see `fetch_corpus`."""
+    _fetch(url, _corpus_wanted(url), folder, report)
+
+
+def _corpus_wanted(url: str) -> PreparedCorpus:
+    wanted = corpus_at(url)
+    if wanted is None:
+        raise DataError(
+            f"{shown(url)} is no prepared corpus, it holds no {CORPUS_FILE}; recordings are "
+            f"prepared into it with python -m data_prep prepare INPUT... --output {shown(url)}"
+        )
+    return wanted
+
+
+def _fetch(
+    url: str, wanted: PreparedCorpus, folder: Path, report: Callable[[str], None]
+) -> PreparedCorpus:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Named as that of a preparation into the folder: whoever writes there holds it.
+    with FileLock(folder.parent / f".{folder.name}.lock"):
+        if held := _held_in(folder, wanted):
+            return held
+        num_bytes = sum(
+            shard.num_bytes for split in wanted.splits.values() for shard in split.shards
+        )
+        report(f"fetching {shown(url)} once, {num_bytes / 1e6:,.1f} MB, into {folder}")
+        making = folder.with_name(f".{folder.name}{_FETCHING}")
+        place, files = Place(url), list(files_of(wanted))
+        with closing(Progress(len(files), num_bytes, verb="fetched")) as progress:
+            for file in files:
+                _fetch_file(place, file, making)
+                progress.advance(file.num_bytes)
+        content = place.read(CORPUS_FILE)
+        making.joinpath(CORPUS_FILE).write_bytes(content or b"")
+        if read_corpus_file(making).fingerprint != wanted.fingerprint:
+            raise DataError(f"{shown(url)} was replaced while it was fetched; fetch it again")
+        put_in_place(making, folder)
+        return open_corpus(folder)
+
+
+def open_if_corpus(
+    place: Path | str, cache_dir: Path, *, report: Callable[[str], None] = print
+) -> PreparedCorpus | None:
+    """Open the prepared corpus in a folder or at an address, None where there is none.
+
+    Args:
+        place: What may be a corpus.
+        cache_dir: Where a corpus at an address is copied to, once.
+        report: Takes each message for the user.
+
+    Raises:
+        DataError: The corpus is damaged, or the place cannot be reached.
+    """
+    if not is_remote(place):
+        return open_corpus(Path(place)) if is_corpus(Path(place)) else None
+    url = str(place)
+    if corpus_if_any(url) is None:
+        return None
+    return fetch_corpus(url, cache_dir, report=report)
+
+
+def held_copy(url: str, wanted: PreparedCorpus, cache_dir: Path) -> PreparedCorpus | None:
+    """Return the copy in the cache of what an address holds, None where there is none."""
+    return _held_in(cached_copy(url, cache_dir), wanted) or _held_in(
+        _copy_of_state(url, wanted, cache_dir), wanted
+    )
+
+
+def _held_in(folder: Path, wanted: PreparedCorpus) -> PreparedCorpus | None:
+    """Return the corpus in a folder where it is the one wanted, else None."""
+    try:
+        held = open_corpus(folder) if is_corpus(folder) else None
+    except DataError:
+        return None
+    return held if held is not None and replace(wanted, path=folder) == held else None
+
+
+def _fetch_file(place: Place, file: CorpusFile, folder: Path) -> None:
+    """Copy a file, unless an earlier try has done so."""
+    copy = folder / file.name
+    if copy.is_file() and file.sha256 and sha256_of(copy) == file.sha256:
+        return
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        place.get(file.name, copy)
+        sync_file(copy)
+    except OSError as error:
+        raise DataError(
+            f"{copy} cannot be written ({error.strerror or error}); free some space, or set "
+            "RRWEB_BERT_CACHE to a larger disk"
+        ) from error
+    if file.sha256 and sha256_of(copy) != file.sha256:
+        copy.unlink()
+        raise DataError(
+            f"{shown(place.url)}/{file.name} is damaged, or was replaced on the way; fetch it "
+            "again, and if it stays so, prepare the corpus again with --overwrite"
+        )
