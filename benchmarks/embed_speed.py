@@ -30,7 +30,7 @@ began = time.monotonic()
 from pathlib import Path
 from rrweb_bert.embeddings.job import embed
 from rrweb_bert.embeddings.options import EmbedOptions
-from rrweb_bert.embed_command import tokenizer_path
+from rrweb_bert.early_checks import tokenizer_path
 from rrweb_bert.session_encoder import SessionEncoder
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from data_prep.plain_text import without_controls
 from data_prep.prepare import PrepareOptions, prepare, prepare_share
 from data_prep.prepare_options import OPTION_HELP
 from data_prep.prepare_remotely import prepare_at, prepare_share_at
+from data_prep.reading_options import add_reading_options
 from data_prep.remote import is_remote
 from data_prep.remote_copies import fetch_corpus
 from data_prep.remote_corpus import corpus_if_any
@@ -185,8 +186,7 @@ def _add_grouping(command: CommandParser) -> None:
     add("validation_fraction", type=float, default=defaults.validation_fraction)
     add("salt", default=defaults.salt)
     add("tokenizer_name_or_path")
-    add("recogniser", metavar="MODULE:FUNCTION")
-    add("reader", metavar="NAME")
+    add_reading_options(command)
     add("num_proc", type=int)
 
 

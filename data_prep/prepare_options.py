@@ -10,6 +10,7 @@ from data_prep.encoding import EncodingOptions
 from data_prep.engine import ENGINES
 from data_prep.grouping import GROUP_BY_HELP, Grouping, MissingGroup, cached_grouping
 from data_prep.limits import DEFAULT_LIMITS, Limits
+from data_prep.reading_options import READING_HELP
 
 __all__ = ["OPTION_HELP", "PrepareOptions"]
 
@@ -23,9 +24,7 @@ OPTION_HELP: Final = {
     "validation_fraction": "share of the others for validation",
     "salt": "another salt deals the groups out anew",
     "tokenizer_name_or_path": "folder of a tokenizer (the shipped one by default)",
-    "recogniser": "function that finds what patterns cannot, such as names: see docs/privacy.md",
-    "reader": "read every file with this reader (a built-in one, a plug-in, or module:function); "
-    "told by content where not given",
+    **READING_HELP,
     "num_proc": "processes (by default as many as pay)",
     "engine": "what works through the files: the processes of this machine, or a Ray cluster",
     "address": "of the Ray cluster, for instance auto; with --engine ray (by default the cluster "

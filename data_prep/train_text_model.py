@@ -27,6 +27,7 @@ from data_prep.limits import DEFAULT_LIMITS
 from data_prep.manifest import Source, list_sources
 from data_prep.progress import Progress
 from data_prep.readers import Rejected, Session
+from data_prep.reading_options import add_reading_options
 from data_prep.sessions import sessions_of
 from data_prep.splits import group_of, split_of
 from data_prep.text_sample import MAX_SAMPLE_CHARS, TextCollector, TextSample
@@ -312,8 +313,7 @@ def add_arguments(parser: CommandParser) -> None:
     add("--test_fraction", type=float, default=defaults.test_fraction, help="as in prepare")
     add("--validation_fraction", type=float, default=defaults.validation_fraction, help="as there")
     add("--salt", default=defaults.salt, help="as in prepare")
-    add("--reader", metavar="NAME", help="as in prepare")
-    add("--recogniser", metavar="MODULE:FUNCTION", help="as in prepare")
+    add_reading_options(parser)
     add(
         "--exclude_site",
         metavar="NAME",

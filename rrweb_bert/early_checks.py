@@ -22,6 +22,7 @@ __all__ = [
     "check_input",
     "check_model",
     "listed_input",
+    "tokenizer_path",
 ]
 
 DEFAULT_MODEL: Final = Path(__file__).parent / "models" / "mini"
@@ -82,6 +83,14 @@ def check_model(model: Path | str | None) -> None:
             f"{model}: there is no such folder, and it is no name on the Hub (OWNER/NAME). Give "
             "the output folder of train_mlm.py, or leave --model out for the package's own"
         )
+
+
+def tokenizer_path(model: str | Path | None) -> str | None:
+    """Where a model's tokenizer is loaded from; None for the package's own."""
+    path = Path(DEFAULT_MODEL if model is None else model)
+    if path.is_dir() and not (path / "tokenizer_config.json").is_file():
+        return None
+    return str(path)
 
 
 def check_file_to_write(path: Path) -> None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .early_checks import (
-    DEFAULT_MODEL,
-    check_file_to_write,
-    check_input,
-    check_model,
-)
+from data_prep.reading_options import add_reading_options, check_reading
+
+from .early_checks import check_file_to_write, check_input, check_model, tokenizer_path
 from .embeddings.options import DEFAULT_POOLING, EmbedOptions
 from .options import UsageError
 from .sample_plan import sample_directory
@@ -70,14 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="JSON Lines, an object a session (default none; the sample has its own)",
     )
-    parser.add_argument(
-        "--reader", help="read every file with this reader (default: told by content)"
-    )
     parser.add_argument("--overwrite", action="store_true", help="replace other embeddings")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that say which model computes, and where."""
+    """The options that say which model computes, where, and how recordings are read."""
     parser.add_argument(
         "--model", help="folder or Hub name of a trained model (default: the package's own)"
     )
@@ -90,17 +84,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="auto is fp16 with CUDA, else fp32 (default %(default)s)",
     )
-    parser.add_argument(
-        "--recogniser", metavar="MODULE:FUNCTION", help="of personal data (default none)"
-    )
-
-
-def tokenizer_path(model: str | None) -> str | None:
-    """Where a model's tokenizer is loaded from; None for the package's own."""
-    path = Path(DEFAULT_MODEL if model is None else model)
-    if path.is_dir() and not (path / "tokenizer_config.json").is_file():
-        return None
-    return str(path)
+    add_reading_options(parser)
 
 
 def load_encoder(arguments: argparse.Namespace) -> SessionEncoder:
@@ -109,22 +93,14 @@ def load_encoder(arguments: argparse.Namespace) -> SessionEncoder:
     Raises:
         UsageError: there is no such model or device.
     """
-    from data_prep.encoding import load_tokenizer, named_recogniser
+    from .command_encoder import encoder_of
 
-    from .session_encoder import SessionEncoder
-
-    tokenizer: Any = None
-    if named_recogniser(arguments.recogniser) is not None:
-        tokenizer = load_tokenizer(tokenizer_path(arguments.model), arguments.recogniser)
-    try:
-        return SessionEncoder.from_pretrained(
-            arguments.model,
-            arguments.device,
-            precision=arguments.precision,
-            tokenizer=tokenizer,
-        )
-    except (ValueError, RuntimeError) as error:  # the latter: a device that is not there
-        raise UsageError(str(error)) from error
+    return encoder_of(
+        arguments.model,
+        arguments.device,
+        precision=arguments.precision,
+        recogniser=arguments.recogniser,
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -156,6 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--labels {labels}: there is no such file")
     check_file_to_write(arguments.output)
     check_model(arguments.model)
+    check_reading(arguments)
     from .embeddings.job import embed
 
     encoder = load_encoder(arguments)

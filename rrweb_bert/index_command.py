@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .early_checks import check_embeddings, check_model
-from .embed_command import tokenizer_path
+from .early_checks import check_embeddings, check_model, tokenizer_path
 
 __all__ = ["add_arguments", "run"]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from data_prep.errors import DataError
 from data_prep.files import write_text_atomically
 from data_prep.names import safe_name
+from data_prep.reading_options import add_reading_options, check_reading
 
 from .early_checks import check_embeddings, check_file_to_write, check_input, check_model
 from .history import HISTORY_FILE
@@ -53,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="auto", help="auto, cpu, cuda, ... (default %(default)s)"
     )
+    add_reading_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -92,6 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _page_of_session(arguments: argparse.Namespace) -> str:
     check_model(arguments.model)
+    check_reading(arguments)
     if arguments.neighbours is not None:
         check_embeddings(arguments.neighbours)
     from .report.session_page import ScoredSession, session_page
@@ -99,7 +102,7 @@ def _page_of_session(arguments: argparse.Namespace) -> str:
     from .surprise.moments import session_surprise
     from .surprise.norms import fit_norms
 
-    judge = load_judge(arguments.model, device=arguments.device)
+    judge = load_judge(arguments.model, device=arguments.device, recogniser=arguments.recogniser)
     named = _only_session(arguments, judge)
     scores = judge.scorer.score(named.session)
     norms = judge.norms or fit_norms([scores], judge.scorer.options)
@@ -124,7 +127,7 @@ def _only_session(arguments: argparse.Namespace, judge: Judge) -> NamedSession:
     rejected: list[RejectedSession] = []
     names: list[str] = []
     chosen: NamedSession | None = None
-    for found in read_encoded(arguments.path, judge.encoder.tokenizer):
+    for found in read_encoded(arguments.path, judge.encoder.tokenizer, reader=arguments.reader):
         if isinstance(found, RejectedSession):
             rejected.append(found)
             continue

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data_prep.reading_options import check_reading
 from rrweb_tokenizer.telling.reader import printable
 from rrweb_tokenizer.telling.wording import duration
 
-from .early_checks import check_input, check_model
-from .embed_command import add_model_arguments, load_encoder, tokenizer_path
+from .early_checks import check_input, check_model, tokenizer_path
+from .embed_command import add_model_arguments, load_encoder
 from .options import UsageError
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_model(arguments.model)
     if arguments.like is not None:
         check_input(arguments.like)
+    check_reading(arguments)
     from data_prep.encoding import load_tokenizer
 
     from .search.session_index import SessionIndex
@@ -94,7 +96,11 @@ def _found(index: SessionIndex, arguments: argparse.Namespace) -> tuple[list[Hit
     if arguments.session is not None:
         return index.like_session(arguments.session, k=k, where=where), ""
     if arguments.like is not None:
-        return index.like(arguments.like, encoder=_encoder(index, arguments), k=k, where=where), ""
+        encoder = _encoder(index, arguments)
+        like = index.like(
+            arguments.like, encoder=encoder, k=k, where=where, reader=arguments.reader
+        )
+        return like, ""
     words = words_in(text)
     # By vector a text finds little more than chance does: docs/search.md.
     if arguments.by == "vector" or (arguments.by == "auto" and text and not words_of(words)):

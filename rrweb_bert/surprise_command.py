@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from data_prep.errors import DataError
 from data_prep.files import write_text_atomically
+from data_prep.reading_options import add_reading_options, check_reading
 from rrweb_tokenizer.telling.wording import clock, duration
 
 from .early_checks import check_file_to_write, check_model, listed_input
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="write JSON")
     parser.add_argument("--output", type=Path, help="file to write (default: standard output)")
+    add_reading_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -70,12 +72,18 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.top < 1 or arguments.moments < 1:
         raise UsageError("--top and --moments count what is told: at least 1")
     manifest = listed_input(arguments.path)
+    check_reading(arguments)
     check_model(arguments.model)
     if arguments.output is not None:
         check_file_to_write(arguments.output)
     from .surprise.judge import load_judge
 
-    judge = load_judge(arguments.model, device=arguments.device, use_norms=not arguments.no_norms)
+    judge = load_judge(
+        arguments.model,
+        device=arguments.device,
+        use_norms=not arguments.no_norms,
+        recogniser=arguments.recogniser,
+    )
     if judge.remark:
         print(f"note: {judge.remark}", file=sys.stderr)
     rejected: list[RejectedSession] = []
@@ -119,7 +127,7 @@ def _judged(
     def readable() -> Iterator[NamedSession]:
         for source in manifest.sources:
             num_sessions = 0
-            for found in read_source(source, judge.encoder.tokenizer):
+            for found in read_source(source, judge.encoder.tokenizer, reader=arguments.reader):
                 if isinstance(found, RejectedSession):
                     rejected.append(found)
                     continue

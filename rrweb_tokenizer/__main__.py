@@ -13,6 +13,7 @@ import numpy as np
 
 from rrweb_tokenizer.command_line import FOUND_PROBLEMS, CommandParser, exit_status
 from rrweb_tokenizer.grammar import illegal_successions
+from rrweb_tokenizer.recognisers import load_recogniser
 from rrweb_tokenizer.structural_vocab import GROUPS, NUM_STRUCTURAL, TEXT_GROUP, VOCAB_SIZE
 from rrweb_tokenizer.telling.reader import printable
 from rrweb_tokenizer.transcript import entries, json_entry, render_ids, text_lines
@@ -62,7 +63,7 @@ def _add_transcript(command: CommandParser) -> None:
     add("--full", action="store_true", help="all nodes of pages and all changes of mutations")
     add("--ids", action="store_true", help="the tokens and ids of each event below it")
     add("--json", action="store_true", help="one JSON object a line")
-    add("--tokenizer", metavar="DIR", help="folder of a tokenizer (the shipped one by default)")
+    _add_tokenizer(command)
     command.set_defaults(run=_transcript)
 
 
@@ -74,8 +75,18 @@ def _add_validate(command: CommandParser) -> None:
     command.set_example("session.json other.json")
     add = command.add_argument
     add("files", metavar="FILE", nargs="+", help="recordings; - reads standard input")
-    add("--tokenizer", metavar="DIR", help="folder of a tokenizer (the shipped one by default)")
+    _add_tokenizer(command)
     command.set_defaults(run=_validate)
+
+
+def _add_tokenizer(command: CommandParser) -> None:
+    add = command.add_argument
+    add("--tokenizer", metavar="DIR", help="folder of a tokenizer (the shipped one by default)")
+    add(
+        "--recogniser",
+        metavar="MODULE:FUNCTION",
+        help="function that finds what patterns cannot, such as names: see docs/privacy.md",
+    )
 
 
 def _add_vocab(command: CommandParser) -> None:
@@ -92,7 +103,7 @@ def _add_vocab(command: CommandParser) -> None:
 
 
 def _transcript(parsed: argparse.Namespace) -> int:
-    tokenizer = _load_tokenizer(parsed.tokenizer)
+    tokenizer = _load_tokenizer(parsed.tokenizer, parsed.recogniser)
     session = _encode(tokenizer, parsed.file)
     ids = session.ids.tolist()
     decode = tokenizer.text_model.decode_plain
@@ -120,7 +131,7 @@ def _transcript(parsed: argparse.Namespace) -> int:
 
 
 def _validate(parsed: argparse.Namespace) -> int:
-    tokenizer = _load_tokenizer(parsed.tokenizer)
+    tokenizer = _load_tokenizer(parsed.tokenizer, parsed.recogniser)
     num_illegal = num_successions = 0
     for file in parsed.files:
         ids = _encode(tokenizer, file).ids
@@ -180,18 +191,27 @@ def _vocab(parsed: argparse.Namespace) -> int:
 # shared
 
 
-def _load_tokenizer(folder: str | None) -> RRWebTokenizer:
+def _load_tokenizer(folder: str | None, recogniser: str | None) -> RRWebTokenizer:
     from rrweb_tokenizer import RRWebTokenizer
 
+    try:
+        found = None if recogniser is None else load_recogniser(recogniser)
+    except ValueError as error:
+        raise _BadInput(str(error)) from error
     if folder is None:
-        return RRWebTokenizer()
+        return RRWebTokenizer(recogniser=found)
     # Otherwise the name of a folder that is not there would be looked up on a hub.
     if not Path(folder).is_dir():
         raise _BadInput(f"{folder}: no folder of a tokenizer")
     try:
-        tokenizer: RRWebTokenizer = RRWebTokenizer.from_pretrained(folder)
+        tokenizer: RRWebTokenizer = RRWebTokenizer.from_pretrained(folder, recogniser=found)
     except (OSError, ValueError) as error:
         raise _BadInput(_with_name(folder, error)) from error
+    if tokenizer.saved_recogniser is not None and found is None:
+        raise _BadInput(
+            f"{folder} was saved with a recogniser, without which it would read what that one "
+            f"hides; name it: --recogniser {tokenizer.saved_recogniser}"
+        )
     return tokenizer
 
 

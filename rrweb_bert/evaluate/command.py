@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
+from data_prep.reading_options import add_reading_options, check_reading
 from data_prep.session_row import SPLITS
 
 from ..early_checks import check_input, check_model
@@ -97,6 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="of recordings: processes that prepare them (default: the cores)",
     )
+    add_reading_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -123,5 +125,6 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError("--mlm_probability must be above 0 and at most 1")
     check_model(arguments.model)
     check_input(arguments.data)
+    check_reading(arguments)
     if arguments.output.is_file():
         raise UsageError(f"--output {arguments.output} is a file; the result is a folder")

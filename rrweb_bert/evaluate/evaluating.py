@@ -188,6 +188,8 @@ def _open_corpus(arguments: argparse.Namespace, tokenizer: RRWebTokenizer) -> Pr
             validation_fraction=arguments.validation_fraction,
             num_proc=arguments.num_proc,
             tokenizer_name_or_path=arguments.model,
+            recogniser=arguments.recogniser,
+            reader=arguments.reader,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error

@@ -60,7 +60,9 @@ def find_pairs(arguments: argparse.Namespace) -> list[Pair]:
         UsageError: a pair is not MODEL:CORPUS.
         DataError: there is no such corpus.
     """
-    options = PrepareOptions(group_by=arguments.group_by)
+    options = PrepareOptions(
+        group_by=arguments.group_by, reader=arguments.reader, recogniser=arguments.recogniser
+    )
     data = open_or_prepare(arguments.data, options=options).path
     pairs = [Pair(model=arguments.model, data=data, trained_on=arguments.trained_on)]
     for text in arguments.pairs:

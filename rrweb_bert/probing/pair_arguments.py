@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.files import write_text_atomically
+from data_prep.reading_options import add_reading_options
 
 __all__ = ["add_pair_arguments", "write_results"]
 
@@ -25,7 +26,7 @@ def add_pair_arguments(parser: argparse.ArgumentParser, *, label_help: str) -> N
         metavar="FIELD[:OTHER=V,V]",
         help=f"{label_help}; repeatable",
     )
-    add("--min_units", type=int, default=20, help="rarer classes are left out (%(default)s)")
+    add("--min_units", type=int, default=20, help="rarer classes are left out")
     add(
         "--trained_on",
         type=Path,
@@ -41,14 +42,15 @@ def add_pair_arguments(parser: argparse.ArgumentParser, *, label_help: str) -> N
     )
     add("--group", metavar="FIELD", help="label that groups sessions; else the corpus's groups")
     add("--group_by", default="auto", help="how recordings are grouped where DATA is no corpus")
-    add("--window_ids", type=int, default=510, help="most ids of a window (%(default)s)")
-    add("--untrained", type=int, default=1, help="untrained encoders, by seed (%(default)s)")
-    add("--batch_size", type=int, default=16, help="windows at once (%(default)s)")
-    add("--device", default="auto", help="auto, cpu or cuda (%(default)s)")
+    add_reading_options(parser)
+    add("--window_ids", type=int, default=510, help="most ids of a window")
+    add("--untrained", type=int, default=1, help="untrained encoders, by seed")
+    add("--batch_size", type=int, default=16, help="windows at once")
+    add("--device", default="auto", help="auto, cpu or cuda")
     add("--precision", default="auto", choices=("auto", "fp32", "fp16", "bf16"))
     add("--cache_dir", type=Path, help="keeps vectors for the next run")
-    add("--num_proc", type=int, default=1, help="pairs judged at once (%(default)s)")
-    add("--seed", type=int, default=0, help="of boosting and of the bootstrap (%(default)s)")
+    add("--num_proc", type=int, default=1, help="pairs judged at once")
+    add("--seed", type=int, default=0, help="of boosting and of the bootstrap")
     add("--json", type=Path, metavar="FILE", help="write all figures")
     add("--markdown", type=Path, metavar="FILE", help="write the tables")
 

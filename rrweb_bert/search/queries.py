@@ -85,9 +85,13 @@ def words_in(text: str) -> str:
 
 
 def query_of_file(
-    path: Path | str, header: IndexHeader, mean: npt.NDArray[np.float32], encoder: SessionEncoder
+    path: Path | str,
+    header: IndexHeader,
+    mean: npt.NDArray[np.float32],
+    encoder: SessionEncoder,
+    reader: str | None = None,
 ) -> Query:
-    """The query of a recording.
+    """The query of a recording, read by content where no reader is named.
 
     Raises:
         DataError: it cannot be read, or holds several sessions.
@@ -96,7 +100,7 @@ def query_of_file(
     rows: list[SessionRow] = []
     reasons: list[str] = []
     for source in sources[:2]:
-        options = PrepareOptions().encoding()
+        options = PrepareOptions(reader=reader).encoding()
         found = encode_source(source, encoder.tokenizer, options, lambda row, _: rows.append(row))
         reasons += found.reasons
     if len(rows) > 1:

@@ -152,6 +152,7 @@ class SessionIndex:
         encoder: SessionEncoder,
         k: int = 10,
         where: Sequence[str] = (),
+        reader: str | None = None,
     ) -> list[Hit]:
         """The sessions most like a recording, which is not found itself.
 
@@ -160,12 +161,13 @@ class SessionIndex:
             encoder: with the model that the index was made with.
             k: how many.
             where: conditions, as "goal=search" or "duration>=60".
+            reader: name of the reader of the file; told by content where not given.
 
         Raises:
             DataError: it cannot be read, another model made the index, or a condition is wrong.
         """
         check_encoder(self.header, encoder)
-        query = query_of_file(recording, self.header, self._mean, encoder)
+        query = query_of_file(recording, self.header, self._mean, encoder, reader)
         return self._nearest(query, k, where)
 
     def like_session(self, session_id: str, *, k: int = 10, where: Sequence[str] = ()) -> list[Hit]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.errors import DataError
-from rrweb_bert.options import UsageError
+from rrweb_bert.command_encoder import encoder_of
 from rrweb_bert.session_encoder import DEFAULT_MODEL, SessionEncoder
 from rrweb_bert.surprise.moments import SessionSurprise, session_surprise
 from rrweb_bert.surprise.norms import NORMS_FILE, Norms, fit_norms, weights_hash
@@ -66,22 +66,26 @@ class Judge:
         )
 
 
-def load_judge(model: str | Path | None, *, device: str = "auto", use_norms: bool = True) -> Judge:
+def load_judge(
+    model: str | Path | None,
+    *,
+    device: str = "auto",
+    use_norms: bool = True,
+    recogniser: str | None = None,
+) -> Judge:
     """A judge with a model's weights, and its norms where they lie beside these.
 
     Args:
         model: folder or name; None for the model that comes with the package.
         device: "auto", "cpu", "cuda", ...
         use_norms: False leaves the model's norms aside.
+        recogniser: name of one for the tokenizer, "module:function".
 
     Raises:
         UsageError: the model cannot be loaded.
         DataError: its norms are damaged.
     """
-    try:
-        encoder = SessionEncoder.from_pretrained(model, device=device)
-    except (ValueError, RuntimeError) as error:  # torch names no device in a RuntimeError
-        raise UsageError(str(error)) from error
+    encoder = encoder_of(model, device, recogniser=recogniser)
     folder = DEFAULT_MODEL if model is None else Path(model)
     norms, remark = _norms_of(folder) if use_norms else (None, "")
     options = ScoringOptions() if norms is None else norms.options

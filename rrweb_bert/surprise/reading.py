@@ -37,7 +37,7 @@ class RejectedSession:
 
 
 def read_encoded(
-    path: Path | str, tokenizer: RRWebTokenizer
+    path: Path | str, tokenizer: RRWebTokenizer, *, reader: str | None = None
 ) -> Iterator[NamedSession | RejectedSession]:
     """The sessions of a file, folder or address, one after another.
 
@@ -45,14 +45,14 @@ def read_encoded(
         DataError: there is nothing at all, or the place cannot be reached.
     """
     for source in list_sources([path]).sources:
-        yield from read_source(source, tokenizer)
+        yield from read_source(source, tokenizer, reader=reader)
 
 
 def read_source(
-    source: Source, tokenizer: RRWebTokenizer
+    source: Source, tokenizer: RRWebTokenizer, *, reader: str | None = None
 ) -> Iterator[NamedSession | RejectedSession]:
-    """The sessions of one file, one after another."""
-    for found in sessions_of(source, DEFAULT_LIMITS):
+    """The sessions of one file, one after another; read by content where no reader is named."""
+    for found in sessions_of(source, DEFAULT_LIMITS, reader=reader):
         yield _encode(found, tokenizer)
 
 
