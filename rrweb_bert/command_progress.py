@@ -8,6 +8,8 @@ from typing import Final, TextIO
 
 from tqdm import tqdm
 
+from rrweb_tokenizer.telling.wording import counted
+
 __all__ = ["Progress"]
 
 _SECONDS_BETWEEN_LINES: Final = 5.0
@@ -63,7 +65,7 @@ class Progress:
         if self._bar is not None:
             rate = self.num_sessions / max(self.seconds, 1e-9)
             self._bar.set_postfix_str(
-                f"{self.num_sessions:,} sessions, {rate:,.1f}/s", refresh=False
+                f"{counted(self.num_sessions, 'session')}, {rate:,.1f}/s", refresh=False
             )
             self._bar.update(weight)
         elif self._is_shown and time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
@@ -84,10 +86,10 @@ class Progress:
     def _line(self) -> str:
         seconds = max(self.seconds, 1e-9)
         left = (self._total - self._done) * seconds / self._done if self._done else 0.0
-        windows = f", {self.num_windows:,} windows" if self.num_windows else ""
+        windows = f", {counted(self.num_windows, 'window')}" if self.num_windows else ""
         share = self._done / self._total if self._total else 1.0
         return (
-            f"{self._verb} {self.num_sessions:,} sessions{windows}, {share:.0%} of the "
+            f"{self._verb} {counted(self.num_sessions, 'session')}{windows}, {share:.0%} of the "
             f"{self._unit}, {self.num_sessions / seconds:,.1f} sessions/s, about "
             f"{left:,.0f} s left"
         )

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from rrweb_tokenizer.telling.wording import counted
+
 from .early_checks import check_embeddings, check_model, tokenizer_path
 
 __all__ = ["add_arguments", "run"]
@@ -59,8 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"{index.num_lists:,} lists, {index.num_probes} looked into, recall@10 "
             f"{index.recall_at_10:.1%} against exact search"
         )
+    items, windows = counted(index.num_items, "item"), counted(index.num_windows, "window")
     print(
-        f"{index.num_items:,} items, {index.num_windows:,} windows, {size / 1e6:.1f} MB in "
-        f"{arguments.output}: {how}; {time.monotonic() - began:.1f} s"
+        f"{items}, {windows}, {size / 1e6:.1f} MB in {arguments.output}: {how}; "
+        f"{time.monotonic() - began:.1f} s"
     )
     return 0

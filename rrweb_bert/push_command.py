@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Final
 
+from rrweb_tokenizer.telling.wording import counted
+
 from .callbacks import say
 from .hub import HubError, Repository, open_repository, push
 from .hub_files import CARD_FILE, check_tells_no_paths, model_files
@@ -66,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         for file in files:
             say(f"{len(file.read()):>14,} bytes  {file.path_in_repo}")
         own = "" if "/" in arguments.repo else ", below the name of whoever is logged in"
-        say(f"{len(files)} files would go to {arguments.repo}{own}")
+        say(f"{counted(len(files), 'file')} would go to {arguments.repo}{own}")
         return 0
     push_folder(arguments.folder, repository, message=arguments.message, licence=arguments.license)
     return 0
@@ -93,5 +95,5 @@ def push_folder(
         url = push(files, name, repository, message=message)
     except HubError as error:
         raise HubError(f"{error}. The model is safe in {folder}") from error
-    say(f"pushed {len(files)} files: {url}")
+    say(f"pushed {counted(len(files), 'file')}: {url}")
     return url

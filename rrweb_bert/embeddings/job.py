@@ -21,9 +21,10 @@ from data_prep.cache import default_cache_dir
 from data_prep.corpus import PreparedCorpus
 from data_prep.encoding import tokenizer_code_hash, tokenizer_hashes
 from data_prep.errors import DataError
-from data_prep.manifest import list_sources
+from data_prep.manifest import list_sources, skipped_text
 from data_prep.remote import is_remote
 from data_prep.remote_copies import open_if_corpus
+from rrweb_tokenizer.telling.wording import counted
 
 from ..command_progress import Progress
 from ..window_pooling import POOLINGS
@@ -141,8 +142,7 @@ class _Job:
             return CorpusPieces(corpus, sessions_a_piece=self._sessions_a_piece)
         manifest = list_sources([data if is_remote(str(data)) else Path(data)])
         if manifest.skipped:
-            skipped = ", ".join(f"{number} {what}" for what, number in manifest.skipped.items())
-            self._report(f"not looked at: {skipped}")
+            self._report(f"not looked at: {skipped_text(manifest.skipped)}")
         return RecordingPieces(
             manifest,
             self._work / "tokenised",
@@ -234,9 +234,10 @@ class _Job:
     def _say(self, counts: Counts, progress: Progress) -> None:
         report, labels = self._report, self._labels
         if isinstance(self._pieces, RecordingPieces):
+            num_embedded = counts.num_files - counts.num_empty_files
             report(
-                f"{counts.num_files:,} files listed = {counts.num_files - counts.num_empty_files:,}"
-                f" embedded + {counts.num_empty_files:,} rejected"
+                f"{counted(counts.num_files, 'file')} listed = {num_embedded:,} embedded + "
+                f"{counts.num_empty_files:,} rejected"
             )
         for reason, number in counts.reasons.most_common(5):
             report(f"  rejected {number:,} x {reason} (first: {counts.examples[reason]})")
@@ -246,12 +247,13 @@ class _Job:
             _say_labels(report, labels, counts)
         rate = progress.num_sessions / max(progress.seconds, 1e-9)
         report(
-            f"{counts.num_sessions:,} sessions, {counts.num_windows:,} windows, "
-            f"{counts.num_rows:,} vectors of {self._header.vector_size} in {self._output} "
+            f"{counted(counts.num_sessions, 'session')}, {counted(counts.num_windows, 'window')}, "
+            f"{counted(counts.num_rows, 'vector')} of {self._header.vector_size} in {self._output} "
             f"({self._output.stat().st_size / 1e6:.1f} MB)"
         )
         report(
-            f"{progress.num_sessions:,} sessions in {progress.seconds:.1f} s, {rate:.1f} a second"
+            f"{counted(progress.num_sessions, 'session')} in {progress.seconds:.1f} s, "
+            f"{rate:.1f} a second"
         )
 
 

@@ -8,9 +8,10 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from data_prep.html_page import page, paragraph, section, table, tiles
+from rrweb_tokenizer.telling.wording import counted
 
 from .figures import MODEL
-from .report import COLUMNS, number, percent, with_interval
+from .report import COLUMNS, basis, number, percent, with_interval
 
 __all__ = ["evaluation_page"]
 
@@ -83,11 +84,7 @@ def _lead(result: Mapping[str, Any]) -> list[Markup]:
 
 
 def _split_sections(split: str, figures: Mapping[str, Any]) -> list[Markup]:
-    about = (
-        f"{figures['num_masked']:,} masked ids in {figures['num_windows']:,} windows of "
-        f"{figures['num_sessions']:,} sessions, {figures['num_groups']:,} groups; 95% intervals "
-        f"by drawing {figures['drawn_anew']}s anew."
-    )
+    about = f"{basis(figures)}."
     predictors = figures["predictors"]
     return [
         section(
@@ -271,7 +268,7 @@ def _sites(sites: Sequence[Mapping[str, Any]]) -> list[Markup]:
     header = ("group", "sessions", "masked", "loss", *(f"top-1, {name}" for name in names))
     content = [table(header, rows, numbers=range(1, len(header)))]
     if len(sites) > len(largest):
-        more = f"{len(sites) - len(largest):,} more groups are in the JSON file."
+        more = f"The JSON file has {counted(len(sites) - len(largest), 'other group')}."
         content.append(paragraph(more, is_soft=True))
     return content
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["COLUMNS", "number", "percent", "summary", "with_interval"]
+from rrweb_tokenizer.telling.wording import counted
+
+__all__ = ["COLUMNS", "basis", "number", "percent", "summary", "with_interval"]
 
 COLUMNS: Final = (
     ("loss", "loss, nats"),
@@ -63,15 +65,25 @@ def with_interval(
     return f"{text} ({bounds[0]} to {bounds[1]})"
 
 
+def basis(figures: Mapping[str, Any]) -> str:
+    """What a split's figures are of, and how their intervals come about."""
+    masked = counted(figures["num_masked"], "masked id")
+    windows = counted(figures["num_windows"], "window")
+    sessions = counted(figures["num_sessions"], "session")
+    groups = counted(figures["num_groups"], "group")
+    return (
+        f"{masked} in {windows} of {sessions}, {groups}; 95% intervals by drawing "
+        f"{figures['drawn_anew']}s anew"
+    )
+
+
 def summary(result: Mapping[str, Any]) -> str:
     """The main tables in Markdown, so that they can be pasted as they are."""
     lines = []
     for split, figures in result["splits"].items():
         lines += [
             "",
-            f"{split}: {figures['num_masked']:,} masked ids in {figures['num_windows']:,} windows "
-            f"of {figures['num_sessions']:,} sessions, {figures['num_groups']:,} groups; 95% "
-            f"intervals by drawing {figures['drawn_anew']}s anew",
+            f"{split}: {basis(figures)}",
             "",
             "| | " + " | ".join(title for _, title in COLUMNS) + " |",
             "|---" * (len(COLUMNS) + 1) + "|",

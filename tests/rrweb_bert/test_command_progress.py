@@ -41,7 +41,7 @@ def test_what_has_to_be_done_again_belongs_to_the_whole(monkeypatch):
         advance(10, 1000, num_sessions=1)
 
     assert lines_of(monkeypatch, use) == [
-        "judged 1 sessions, 50% of the bytes, 0.1 sessions/s, about 10 s left"
+        "judged 1 session, 50% of the bytes, 0.1 sessions/s, about 10 s left"
     ]
 
 
