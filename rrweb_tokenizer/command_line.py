@@ -194,7 +194,8 @@ class _Formatter(argparse.HelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str:
         text = action.help or ""
         is_told = not action.option_strings or "default" in text or action.required
-        if is_told or action.default in (None, False, "", [], argparse.SUPPRESS):
+        nothing: tuple[Any, ...] = (None, "", [], argparse.SUPPRESS)
+        if is_told or action.default is False or action.default in nothing:  # 0 is something
             return text
         return f"{text} (default %(default)s)".lstrip()
 

@@ -47,7 +47,8 @@ def add_pair_arguments(parser: argparse.ArgumentParser, *, label_help: str) -> N
     add("--untrained", type=int, default=1, help="untrained encoders, by seed")
     add("--batch_size", type=int, default=16, help="windows at once")
     add("--device", default="auto", help="auto, cpu or cuda")
-    add("--precision", default="auto", choices=("auto", "fp32", "fp16", "bf16"))
+    add("--precision", default="auto", choices=("auto", "fp32", "fp16", "bf16"),
+        help="auto is fp16 with CUDA, else fp32")  # fmt: skip
     add("--cache_dir", type=Path, help="keeps vectors for the next run")
     add("--num_proc", type=int, default=1, help="pairs judged at once")
     add("--seed", type=int, default=0, help="of boosting and of the bootstrap")

@@ -14,6 +14,8 @@ def parser() -> CommandParser:
     bake.add_argument("--heat", type=int, default=180, help="of the oven")
     bake.add_argument("--shape", choices=("round", "square"))
     bake.add_argument("--salt", default="", help="how much")
+    bake.add_argument("--eggs", type=int, default=0, help="how many")
+    bake.add_argument("--vegan", action="store_true", help="leave out eggs")
     bake.set_example("rye wheat --output cake\nrye --output loaf --heat 220")
     parser.add_command("eat", "eat it")
     return parser
@@ -87,6 +89,8 @@ def test_the_help_of_a_command_is_short_first_and_ends_with_its_examples(parser,
     ]
     assert "  --heat HEAT           of the oven (default 180)" in lines
     assert "  --salt SALT           how much" in lines
+    assert "  --eggs EGGS           how many (default 0)" in lines
+    assert "  --vegan               leave out eggs" in lines
 
 
 def test_the_usage_shows_what_one_of_must_be_given():
