@@ -61,9 +61,9 @@ def _commands(program: str) -> Iterator[tuple[str, str, str, list[argparse.Actio
         # rrweb_bert imports the options of one command at a time.
         parser = make_parser([name]) if program == "rrweb_bert" else make_parser()
         command = _choices(parser)[name]
-        command.formatter_class = argparse.HelpFormatter
         actions = [a for a in command._actions if a.dest != "help"]
-        yield name, command.format_usage().strip(), command.description or "", actions
+        usage = f"{command.format_usage().strip()}\n\n{command.epilog}"  # the epilog: examples
+        yield name, usage, command.description or "", actions
 
 
 def _choices(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
