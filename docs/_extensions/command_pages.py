@@ -40,7 +40,7 @@ class CommandsDirective(SphinxDirective):
         section += nodes.title("", "", nodes.literal(text=title) if usage else nodes.Text(title))
         self.state.document.note_implicit_target(section, section)
         if text:
-            section += nodes.paragraph(text=text)
+            section += nodes.paragraph(text=text, support_smartquotes=False)
         if usage:
             section += nodes.literal_block(usage, usage, language="text")
         section += _options(actions)

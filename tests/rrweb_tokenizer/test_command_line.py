@@ -1,5 +1,9 @@
 """The parser that all command lines share, and the statuses they end with."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from rrweb_tokenizer.command_line import CommandParser, did_you_mean, exit_status, none_of
@@ -133,6 +137,26 @@ def test_the_status_tells_how_the_work_ended(raised, status, said, capsys):
 
     assert exit_status(work, refusals=(ValueError,), shown=str.upper) == status
     assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(("only_tells", "status"), [(True, 0), (False, 1)])
+def test_a_reader_who_goes_away_ends_the_work_without_a_word(only_tells, status):
+    script = (
+        "import sys; from rrweb_tokenizer.command_line import exit_status; "
+        "sys.exit(exit_status(lambda: print('x' * 1_000_000) or 0, refusals=(), shown=str, "
+        f"only_tells={only_tells}))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == status
 
 
 def test_what_nobody_foresaw_is_not_hidden():
