@@ -172,7 +172,7 @@ def read_corpus_file(path: Path) -> PreparedCorpus:
     """
     file = path / CORPUS_FILE
     if not path.is_dir():
-        raise DataError(f"{path}: there is no such folder")
+        raise DataError(f"{path}: there is no such folder; name one that prepare wrote")
     if not file.exists():
         raise DataError(
             f"{path} is no prepared corpus, it holds no {CORPUS_FILE}; recordings are prepared "

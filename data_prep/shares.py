@@ -29,11 +29,13 @@ class Share:
     num_shares: int
 
     def __post_init__(self) -> None:
+        if self.num_shares < 1:
+            raise ValueError(f"{self} is none: SHARDS is at least 1, as in 0/1")
         if not 0 <= self.number < self.num_shares:
-            last = max(self.num_shares - 1, 0)
+            last = Share(self.num_shares - 1, self.num_shares)
             raise ValueError(
-                f"{self.number}/{self.num_shares} is none: NUMBER goes from 0 to SHARDS - 1, as "
-                f"from 0/{last + 1} to {last}/{last + 1}"
+                f"{self} is none: NUMBER goes from 0 to SHARDS - 1, here from 0/{self.num_shares} "
+                f"to {last}"
             )
 
     def __str__(self) -> str:

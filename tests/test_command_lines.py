@@ -94,7 +94,10 @@ def test_a_misspelt_command_is_told_with_the_right_one(call, capsys):
         ("data_prep train-text-model a --output b --group_by hosts", "did you mean host?"),
         ("data_prep prepare a --output b --missing_group flie", "did you mean file?"),
         ("data_prep prepare a --output b --shard 5/3", "--shard: 5/3 is none: NUMBER goes from"),
-        ("data_prep prepare a --output b --shard 0/0", "--shard: 0/0 is none: NUMBER goes from"),
+        (
+            "data_prep prepare a --output b --shard 0/0",
+            "--shard: 0/0 is none: SHARDS is at least 1",
+        ),
         ("data_prep prepare a --output b --shard five", "NUMBER/SHARDS, as 0/100 for the first"),
         ("rrweb_bert embed --pooling interaction", "did you mean interactions?"),
         ("rrweb_bert evaluate a b --split tset", "did you mean test?"),

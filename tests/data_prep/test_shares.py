@@ -138,8 +138,8 @@ def test_shares_are_stretches_that_hold_each_file_once(sizes, num_shares):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("2/2", "2/2 is none: NUMBER goes from 0 to SHARDS - 1, as from 0/2 to 1/2"),
-        ("1/0", "1/0 is none: NUMBER goes from 0 to SHARDS - 1, as from 0/1 to 0/1"),
+        ("2/2", "2/2 is none: NUMBER goes from 0 to SHARDS - 1, here from 0/2 to 1/2"),
+        ("1/0", "1/0 is none: SHARDS is at least 1, as in 0/1"),
         *((text, f"{text!r} is none: write NUMBER/SHARDS, as 0/100 for") for text in NO_SHARES),
     ],
 )
