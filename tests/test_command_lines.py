@@ -90,9 +90,9 @@ def test_a_misspelt_command_is_told_with_the_right_one(call, capsys):
     ("call", "said"),
     [
         ("data_prep prepare a --output b --group_by sites", "did you mean site?"),
-        ("data_prep inspect a --group_by feild:team", "did you mean field:...?"),
+        ("data_prep inspect a --group_by fields:team", "did you mean field:...?"),
         ("data_prep train-text-model a --output b --group_by hosts", "did you mean host?"),
-        ("data_prep prepare a --output b --missing_group flie", "did you mean file?"),
+        ("data_prep prepare a --output b --missing_group files", "did you mean file?"),
         ("data_prep prepare a --output b --shard 5/3", "--shard: 5/3 is none: NUMBER goes from"),
         (
             "data_prep prepare a --output b --shard 0/0",
