@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .surprise.judge import Judge
     from .surprise.moments import SessionSurprise
+    from .surprise.norms import Norms
     from .surprise.reading import NamedSession, RejectedSession
 
 __all__ = ["add_arguments", "run"]
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--top",
         type=int,
         default=20,
-        help="moments of a session, or sessions (default %(default)s)",
+        help="most moments of a session, or sessions, to tell (default %(default)s)",
     )
     parser.add_argument(
         "--moments",
@@ -52,6 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="moments told of each session of several (default %(default)s)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default %(default)s)")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="also moments that do not stand out (default: those of one in 50 events of their kind "
+        "and rarer)",
+    )
     parser.add_argument(
         "--no_norms",
         action="store_true",
@@ -94,9 +101,10 @@ def run(arguments: argparse.Namespace) -> int:
         more = len(rejected) - _MAX_REJECTED_SHOWN
         print(f"left out: {more:,} more; --json names all", file=sys.stderr)
     if arguments.json:
-        text = json.dumps(_as_json(judged, rejected, arguments.top), ensure_ascii=False, indent=1)
+        content = _as_json(judged, rejected, arguments.top, judge.norms)
+        text = json.dumps(content, ensure_ascii=False, indent=1)
     else:
-        text = "\n".join(_lines(judged, arguments))
+        text = "\n".join(_lines(judged, arguments, judge.norms))
     if arguments.output is not None:
         try:
             arguments.output.parent.mkdir(parents=True, exist_ok=True)
@@ -147,47 +155,95 @@ def _ordered(judged: list[SessionSurprise]) -> list[SessionSurprise]:
     return sorted(judged, key=lambda session: (-session.score, session.name))
 
 
-def _lines(judged: list[SessionSurprise], arguments: argparse.Namespace) -> Iterator[str]:
+def _lines(
+    judged: list[SessionSurprise], arguments: argparse.Namespace, norms: Norms | None
+) -> Iterator[str]:
     if len(judged) == 1:
-        yield from _session_lines(judged[0], arguments.top)
-        return
-    if judged:
-        yield f"{len(judged):,} sessions; the first {min(arguments.top, len(judged))} to watch:"
+        yield from _session_lines(judged[0], arguments, norms)
+    elif judged:
+        yield from _folder_lines(judged, arguments, norms)
+
+
+def _folder_lines(
+    judged: list[SessionSurprise], arguments: argparse.Namespace, norms: Norms | None
+) -> Iterator[str]:
+    yield (
+        f"{len(judged):,} sessions; the first {min(arguments.top, len(judged))} to watch: score, "
+        "session, and what stands out"
+    )
+    yield from _usual_line(norms)
     for place, session in enumerate(_ordered(judged)[: arguments.top], start=1):
         yield ""
         yield f"{place:>3}. {session.score:4.1f}  {session.name}, {duration(session.duration_ms)}"
         if not session.moments:
-            yield "           nothing that a visitor did"
-        for moment in session.moments[: arguments.moments]:
+            yield f"{'':>11}nothing that a visitor did"
+            continue
+        told = [moment for moment in session.moments if arguments.all or moment.stands_out]
+        if not told:
+            yield f"{'':>11}nothing"
+        for moment in told[: arguments.moments]:
             yield f"{clock(moment.elapsed_ms):>9}  {moment.line}"
             yield f"{'':>11}{moment.reason}"
 
 
-def _session_lines(session: SessionSurprise, top: int) -> Iterator[str]:
+def _session_lines(
+    session: SessionSurprise, arguments: argparse.Namespace, norms: Norms | None
+) -> Iterator[str]:
+    from .surprise.moments import NUM_TOP, ONE_IN
+
     yield (
-        f"{session.name}: {session.num_scored:,} events judged, score {session.score:.1f}; bits: "
-        "1 for one in 2 of its kind, 10 for one in 1,024"
+        f"{session.name}: {session.num_scored:,} events judged; score {session.score:.1f}: the "
+        f"bits of its {NUM_TOP} rarest moments, on average"
     )
     if not session.moments:
         yield "nothing that a visitor did: no event to judge"
         return
-    yield f"{'time':>9}  {'bits':>4}"
-    for moment in session.moments[:top]:
-        others = moment.num_events - 1
+    yield from _usual_line(norms, session.score)
+    told = [moment for moment in session.moments if arguments.all or moment.stands_out]
+    more = min(len(session.moments), arguments.top) - len(told[: arguments.top])
+    others = f"--all tells {more} more" if more else ""
+    if not told:
+        yield f"nothing stands out: no moment is one in {ONE_IN} of its kind or rarer; {others}"
+        return
+    yield f"{'time':>9}  {'bits':>4}  (1: one in 2 of its kind, 10: one in 1,024)"
+    for moment in told[: arguments.top]:
+        near = f"; {moment.num_events - 1} more within 2 s" if moment.num_events > 1 else ""
         yield f"{clock(moment.elapsed_ms):>9}  {moment.bits:4.1f}  {moment.line}"
-        near = f"; {others} more within 2 s" if others else ""
         yield f"{'':>17}{moment.reason}{near}"
+    if others:
+        yield f"nothing else is one in {ONE_IN} of its kind or rarer; {others}"
+
+
+def _usual_line(norms: Norms | None, score: float | None = None) -> Iterator[str]:
+    from .surprise.usual import told_usual
+
+    usual = told_usual(norms, score) if norms is not None else ""
+    if usual:
+        yield f"{usual[0].upper()}{usual[1:]}"
 
 
 def _as_json(
-    judged: list[SessionSurprise], rejected: list[RejectedSession], top: int
+    judged: list[SessionSurprise],
+    rejected: list[RejectedSession],
+    top: int,
+    norms: Norms | None,
 ) -> dict[str, Any]:
+    usual = None if norms is None else norms.usual_scores()
     return {
         "format": _FORMAT,
+        "usual": None
+        if norms is None or usual is None
+        else {
+            "low": round(usual[0], 3),
+            "high": round(usual[1], 3),
+            "num_sessions": norms.num_sessions,
+            "about": norms.about,
+        },
         "sessions": [
             {
                 "name": session.name,
                 "score": round(session.score, 3),
+                "share_below": None if norms is None else norms.share_below(session.score),
                 "duration_ms": session.duration_ms,
                 "num_scored": session.num_scored,
                 "moments": [moment.as_json() for moment in session.moments[:top]],

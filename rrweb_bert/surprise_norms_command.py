@@ -38,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="take this many, evenly (default %(default)s)",
     )
     parser.add_argument(
+        "--about",
+        default="",
+        metavar="TEXT",
+        help="what sessions these are, in a few words: `surprise` tells it where it compares a "
+        "session with them (default nothing)",
+    )
+    parser.add_argument(
         "--output", type=Path, help="default: surprise_norms.json in the model's folder"
     )
 
@@ -57,8 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     from .session_encoder import SessionEncoder
     from .session_ids import session_of_row
-    from .surprise.norms import NORMS_FILE, fit_norms, weights_hash
+    from .surprise.norms import NORMS_FILE, weights_hash
     from .surprise.scoring import Scorer, ScoringOptions
+    from .surprise.usual import norms_of_sessions
 
     try:
         encoder = SessionEncoder.from_pretrained(arguments.model, device=arguments.device)
@@ -75,10 +83,12 @@ def run(arguments: argparse.Namespace) -> int:
     )
     step = -(-len(rows) // arguments.max_sessions)
     chosen = tqdm(rows[::step], unit=" sessions", disable=not sys.stderr.isatty())
-    norms = fit_norms(
-        (scorer.score(session_of_row(row)) for row in chosen),
-        options,
-        weights_sha256=weights_hash(arguments.model),
+    scored = []
+    for session in map(session_of_row, chosen):
+        scores = scorer.score(session)
+        scored.append((session.event_times_ms[scores.events], scores))
+    norms = norms_of_sessions(
+        scored, options, weights_sha256=weights_hash(arguments.model), about=arguments.about
     )
     path = arguments.output or arguments.model / NORMS_FILE
     norms.save(path)

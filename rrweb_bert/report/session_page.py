@@ -14,9 +14,10 @@ from markupsafe import Markup
 from data_prep.html_page import page, paragraph, section, tiles
 from rrweb_bert.report.charts import CHART_STYLE, TimeBar, time_line
 from rrweb_bert.report.neighbours import Neighbour
-from rrweb_bert.surprise.moments import SessionSurprise, session_entries
+from rrweb_bert.surprise.moments import NUM_TOP, ONE_IN, Moment, SessionSurprise, session_entries
 from rrweb_bert.surprise.norms import Norms
 from rrweb_bert.surprise.scoring import EventScores
+from rrweb_bert.surprise.usual import told_usual
 from rrweb_tokenizer import EncodedSession, RRWebTokenizer
 from rrweb_tokenizer.telling.records import Event
 from rrweb_tokenizer.telling.wording import clock, duration
@@ -26,7 +27,7 @@ __all__ = ["ScoredSession", "session_page"]
 
 _MAX_BARS: Final = 400
 _MAX_LINES: Final = 5000
-_RARE_BITS: Final = math.log2(50)  # one in fifty of its kind
+_RARE_BITS: Final = math.log2(ONE_IN)
 _FULL_BITS: Final = 10.0  # as high as the picture
 
 _STYLE: Final = Markup("""
@@ -69,16 +70,19 @@ class ScoredSession:
 def session_page(scored: ScoredSession, tokenizer: RRWebTokenizer) -> str:
     """The whole page; it loads nothing and runs no script."""
     judged = scored.judged
+    standing_out = [moment for moment in judged.moments if moment.stands_out]
     told = session_entries(scored.session, tokenizer)
     bits = np.abs(np.log2(scored.norms.rarity(scored.scores)))
     bits_of = dict(zip(scored.scores.events.tolist(), bits.tolist(), strict=True))
     sections = [
-        section("Surprise over time", *_time_line(scored, told, bits_of), is_wide=True),
-        section("Least expected", *_moments(judged), is_wide=True),
+        section(
+            "Surprise over time", *_time_line(scored, told, bits_of, standing_out), is_wide=True
+        ),
+        section("What stands out", *_moments(judged, standing_out), is_wide=True),
     ]
     if scored.neighbours is not None:
         sections.append(section("Sessions like this one", *_like(scored.neighbours), is_wide=True))
-    anchors = {moment.event for moment in judged.moments}
+    anchors = {moment.event for moment in standing_out}
     sections.append(section("Transcript", *_transcript(told, bits_of, anchors), is_wide=True))
     return page(
         f"Session: {judged.name}",
@@ -94,11 +98,13 @@ def _lead(scored: ScoredSession) -> list[Markup]:
         (duration(judged.duration_ms), "long"),
         (f"{scored.session.num_events:,}", "events recorded"),
         (f"{judged.num_scored:,}", "events judged"),
-        (f"{judged.score:.1f} bits", "the three least expected moments, on average"),
+        (f"{judged.score:.1f}", f"score: bits of its {NUM_TOP} rarest moments, on average"),
     ]
     lead = [tiles(figures)]
     if len(scored.session.event_times_ms):
         lead.insert(0, paragraph(_date(float(scored.session.event_times_ms[0])), is_soft=True))
+    if usual := told_usual(scored.norms, judged.score):
+        lead.append(paragraph(f"{usual[0].upper()}{usual[1:]}.", is_soft=True))
     if scored.remark:
         lead.append(paragraph(f"Note: {scored.remark}", is_soft=True))
     return lead
@@ -112,7 +118,10 @@ def _date(time_ms: float) -> str:
 
 
 def _time_line(
-    scored: ScoredSession, told: Sequence[Entry], bits_of: dict[int, float]
+    scored: ScoredSession,
+    told: Sequence[Entry],
+    bits_of: dict[int, float],
+    standing_out: Sequence[Moment],
 ) -> list[Markup]:
     """One bar for an event, or for the rarest of those that would stand in one place."""
     whole_ms = max((entry.elapsed_ms for entry in told), default=0.0) or 1.0
@@ -142,14 +151,14 @@ def _time_line(
     ]
     numbers = [
         (min(moment.elapsed_ms / whole_ms, 1.0), str(number), f"event-{moment.event}")
-        for number, moment in enumerate(scored.judged.moments[:9], start=1)
+        for number, moment in enumerate(standing_out[:9], start=1)
     ]
     ticks = [(share, clock(share * whole_ms)) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
     return [
         time_line(bars, ticks=ticks, pages=pages, numbers=_apart(numbers)),
         paragraph(
             f"A bar is an event, as high as it is rare among its kind: the full height is one in "
-            f"{2**_FULL_BITS:,.0f}; one in {2**_RARE_BITS:.0f} and rarer stand out. Dashed lines: "
+            f"{2**_FULL_BITS:,.0f}; one in {ONE_IN} and rarer stand out. Dashed lines: "
             "an address is opened. Numbers: the moments below.",
             is_soft=True,
         ),
@@ -165,9 +174,13 @@ def _apart(numbers: list[tuple[float, str, str]]) -> list[tuple[float, str, str]
     return kept
 
 
-def _moments(judged: SessionSurprise) -> list[Markup]:
+def _moments(judged: SessionSurprise, standing_out: Sequence[Moment]) -> list[Markup]:
     if not judged.moments:
-        return [paragraph("None.")]
+        return [paragraph("Nothing that a visitor did: no event to judge.")]
+    if not standing_out:
+        return [
+            paragraph(f"Nothing stands out: no moment is one in {ONE_IN} of its kind or rarer.")
+        ]
     row = Markup(
         '<tr><td class="number">{}</td><td class="number"><a href="#event-{}">{}</a></td>'
         '<td class="number">{}</td><td class="text">{}<span class="why">{}</span></td></tr>'
@@ -181,7 +194,7 @@ def _moments(judged: SessionSurprise) -> list[Markup]:
             moment.line,
             moment.reason,
         )
-        for number, moment in enumerate(judged.moments, start=1)
+        for number, moment in enumerate(standing_out, start=1)
     )
     head = Markup(
         '<tr><th class="number"></th><th class="number">time</th><th class="number">bits</th>'
@@ -189,7 +202,11 @@ def _moments(judged: SessionSurprise) -> list[Markup]:
     )
     return [
         Markup('<div class="scroll moments"><table>{}{}</table></div>').format(head, rows),
-        paragraph("Bits: 1 for one in two of its kind, 10 for one in 1,024.", is_soft=True),
+        paragraph(
+            f"Moments of one in {ONE_IN} events of their kind, and rarer. Bits: 1 for one in two, "
+            "10 for one in 1,024.",
+            is_soft=True,
+        ),
     ]
 
 

@@ -20,11 +20,13 @@ from rrweb_bert.surprise.scoring import EventScores
 from rrweb_tokenizer import EncodedSession, RRWebTokenizer
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_TOKENS
 from rrweb_tokenizer.telling.records import Event
-from rrweb_tokenizer.telling.told import action_of
+from rrweb_tokenizer.telling.told import verbs_of
 from rrweb_tokenizer.telling.wording import clock
 from rrweb_tokenizer.transcript import Entry, entries, text_lines
 
 __all__ = [
+    "NUM_TOP",
+    "ONE_IN",
     "Moment",
     "SessionSurprise",
     "event_lines",
@@ -37,9 +39,11 @@ __all__ = [
 REACH_MS: Final = 2000.0
 """Events up to so long before or after the rarest one belong to its moment."""
 
-_KIND_NAMES: Final = {"[EV_Meta]": "opens an address", "[IS_Input]": "fills in"}
+ONE_IN: Final = 50
+"""A moment stands out when its rarest event is one in so many of its kind, or rarer."""
 
-_NUM_TOP: Final = 3  # a session is worth watching for so many of its moments
+NUM_TOP: Final = 3
+"""A session is worth watching for so many of its moments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +80,12 @@ class Moment:
         """Why it stands out, in words."""
         share = f"{100 * (1 - self.rarity):.1f}"
         share = "over 99.9" if share == "100.0" else share
-        kind = _KIND_NAMES.get(self.head) or action_of(self.head)
-        return f'less expected than {share}% of events "{kind}"'
+        return f"less expected than {share}% of its kind ({', '.join(verbs_of(self.head))})"
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether it is rare enough to be told unasked."""
+        return self.rarity * ONE_IN <= 1.0
 
     def as_json(self) -> dict[str, Any]:
         """The moment as JSON types."""
@@ -91,6 +99,7 @@ class Moment:
             "rarity": self.rarity,
             "nats": round(self.nats, 3),
             "num_events": self.num_events,
+            "stands_out": self.stands_out,
             "line": self.line,
             "reason": self.reason,
         }
@@ -127,7 +136,7 @@ def session_surprise(
     """Judge a scored session."""
     rarity = norms.rarity(scores)
     times_ms = session.event_times_ms
-    chosen = find_moments(times_ms[scores.events], rarity, max(max_moments, _NUM_TOP))
+    chosen = find_moments(times_ms[scores.events], rarity, max(max_moments, NUM_TOP))
     lines = event_lines(session, tokenizer, [int(scores.events[place]) for place, _ in chosen])
     start_ms = float(times_ms[0]) if len(times_ms) else 0.0
     totals = scores.nats.sum(axis=1)
@@ -184,8 +193,8 @@ def session_score(moment_bits: Iterable[float]) -> float:
 
     One moment alone may be chance, and a mean over all would favour short sessions.
     """
-    top = heapq.nlargest(_NUM_TOP, moment_bits)
-    return sum(top) / _NUM_TOP
+    top = heapq.nlargest(NUM_TOP, moment_bits)
+    return sum(top) / NUM_TOP
 
 
 def event_lines(

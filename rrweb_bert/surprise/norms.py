@@ -3,9 +3,10 @@
 An address costs a model more nats than a blur, whatever the visitor does. So an event's nats are
 turned into its place among those of its kind: `rarity` 0.01 says that one in a hundred clicks of
 the reference sessions is as little expected. The reference is stored beside the model's weights as
-`surprise_norms.json`: quantiles of each kind, and with which options they were measured.
+`surprise_norms.json`: quantiles of each kind and of the sessions' scores (`usual`), and with which
+options they were measured.
 
-Letters in shapes: e events, q quantiles of a kind.
+Letters in shapes: e events, q quantiles.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from data_prep.errors import DataError
 from data_prep.files import sha256_of, write_text_atomically
 from rrweb_bert.surprise.scoring import EventScores, ScoringOptions
 from rrweb_tokenizer.structural_vocab import NUM_STRUCTURAL, STRUCTURAL_IDS, STRUCTURAL_TOKENS
+from rrweb_tokenizer.telling.reader import printable
 
-__all__ = ["NORMS_FILE", "KindNorm", "Norms", "fit_norms", "weights_hash"]
+__all__ = ["NORMS_FILE", "KindNorm", "Norms", "fit_norms", "quantiles_of", "weights_hash"]
 
 NORMS_FILE: Final = "surprise_norms.json"
 _FORMAT: Final = 1
@@ -70,12 +72,30 @@ class Norms:
         options: how events were hidden.
         num_sessions: of how many sessions.
         weights_sha256: of the model; "" where the norms are of the sessions themselves.
+        session_scores: (q,) float64, ascending, the scores of these sessions at the fractions of
+            `_LEVELS`; None where they were not measured.
+        about: what sessions they were, in a few words; may be empty.
     """
 
     kinds: Mapping[str, KindNorm]
     options: ScoringOptions
     num_sessions: int
     weights_sha256: str = ""
+    session_scores: npt.NDArray[np.float64] | None = None
+    about: str = ""
+
+    def usual_scores(self) -> tuple[float, float] | None:
+        """Between which scores the middle half of the reference's sessions lies."""
+        if self.session_scores is None:
+            return None
+        low, high = np.interp((0.25, 0.75), _LEVELS, self.session_scores).tolist()
+        return low, high
+
+    def share_below(self, score: float) -> float | None:
+        """The share of the reference's sessions whose score is lower, 0 to 1."""
+        if self.session_scores is None:
+            return None
+        return float(np.interp(score, self.session_scores, _LEVELS))
 
     def rarity(self, scores: EventScores) -> npt.NDArray[np.float64]:
         """(e,) how rare it is that an event of its kind is so little expected, 0 to 1."""
@@ -89,15 +109,21 @@ class Norms:
 
     def save(self, path: Path) -> None:
         """Write the file in one step."""
-        content = {
+        content: dict[str, Any] = {
             "format": _FORMAT,
             "weights_sha256": self.weights_sha256,
             "num_sessions": self.num_sessions,
+        }
+        if self.about:
+            content["about"] = self.about
+        if self.session_scores is not None:
+            content["session_scores"] = _written(self.session_scores)
+        content |= {
             "options": asdict(self.options),
             "kinds": {
                 kind: {
                     "num_events": norm.num_events,
-                    "quantiles": [round(value, 4) for value in norm.quantiles.tolist()],
+                    "quantiles": _written(norm.quantiles),
                 }
                 for kind, norm in self.kinds.items()
             },
@@ -134,6 +160,12 @@ class Norms:
             options=ScoringOptions(**{k: int(v) for k, v in content["options"].items()}),
             num_sessions=int(content["num_sessions"]),
             weights_sha256=str(content["weights_sha256"]),
+            session_scores=(
+                _parse_quantiles("session_scores", content["session_scores"])
+                if "session_scores" in content
+                else None
+            ),
+            about=printable(str(content.get("about", ""))),
         )
 
 
@@ -179,17 +211,33 @@ def weights_hash(model_dir: Path) -> str:
     return hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()
 
 
+def quantiles_of(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(q,) the values at the fractions of `_LEVELS`; zeros where there are none."""
+    return np.quantile(values, _LEVELS) if len(values) else np.zeros(len(_LEVELS))
+
+
 def _norm_of(nats: npt.NDArray[np.float64]) -> KindNorm:
-    values = np.quantile(nats, _LEVELS) if len(nats) else np.zeros(len(_LEVELS))
-    return KindNorm(num_events=len(nats), quantiles=values)
+    return KindNorm(num_events=len(nats), quantiles=quantiles_of(nats))
+
+
+def _written(quantiles: npt.NDArray[np.float64]) -> list[float]:
+    return [round(value, 4) for value in quantiles.tolist()]
 
 
 def _parse_kind(kind: str, norm: dict[str, Any]) -> KindNorm:
     if kind != _ANY and STRUCTURAL_IDS.get(kind, NUM_STRUCTURAL) >= NUM_STRUCTURAL:
         raise ValueError(f"kind {kind!r} is no token")
-    quantiles = np.array(norm["quantiles"], dtype=np.float64)
+    if int(norm["num_events"]) < 0:
+        raise ValueError(f"{kind}: num_events must be a count")
+    return KindNorm(
+        num_events=int(norm["num_events"]), quantiles=_parse_quantiles(kind, norm["quantiles"])
+    )
+
+
+def _parse_quantiles(name: str, found: Any) -> npt.NDArray[np.float64]:
+    quantiles = np.array(found, dtype=np.float64)
     if quantiles.shape != _LEVELS.shape or not np.isfinite(quantiles).all():
-        raise ValueError(f"{kind}: {len(_LEVELS)} finite quantiles are expected")
-    if (np.diff(quantiles) < 0).any() or int(norm["num_events"]) < 0:
-        raise ValueError(f"{kind}: quantiles must ascend, and num_events be a count")
-    return KindNorm(num_events=int(norm["num_events"]), quantiles=quantiles)
+        raise ValueError(f"{name}: {len(_LEVELS)} finite quantiles are expected")
+    if (np.diff(quantiles) < 0).any():
+        raise ValueError(f"{name}: quantiles must ascend")
+    return quantiles

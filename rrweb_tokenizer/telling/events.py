@@ -12,7 +12,15 @@ from typing import Final
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 from rrweb_tokenizer.telling.mutations import tell_mutation
 from rrweb_tokenizer.telling.pages import tell_page
-from rrweb_tokenizer.telling.phrases import KEYFRAMES, SCROLL_DEPTHS, SCROLL_STEPS, VIEWPORTS
+from rrweb_tokenizer.telling.phrases import (
+    CHOOSES,
+    EDITS,
+    GOES_TO,
+    KEYFRAMES,
+    SCROLL_DEPTHS,
+    SCROLL_STEPS,
+    VIEWPORTS,
+)
 from rrweb_tokenizer.telling.records import (
     Address,
     Event,
@@ -44,15 +52,6 @@ from rrweb_tokenizer.telling.wording import (
 )
 
 __all__ = ["tell"]
-
-_EDITS: Final = {
-    "[ED_TYPED]": "types",
-    "[ED_DELETED]": "deletes",
-    "[ED_REPLACED]": "replaces",
-    "[ED_CLEARED]": "clears",
-    "[IN_CHECKED]": "ticks",
-    "[IN_UNCHECKED]": "unticks",
-}
 
 
 def tell(record: Record, raw: Raw, *, full: bool = False) -> Told:
@@ -175,9 +174,9 @@ def _filled(head: str, fields: Fields) -> Told:
     by = fields.take_token("[IN_USER]", "[IN_PROG]")
     phrase = "" if target is None else target_phrase(target)
     details: list[str] = []
-    action = _EDITS.get(edit or "", action_of(head))
+    action = EDITS.get(edit or "", action_of(head))
     if option is not None:
-        action = "chooses"
+        action = CHOOSES
         details.append(f"option {option_phrase(option)} of the list")
     if value is not None and edit != "[ED_CLEARED]":
         details.append(f"now {value_phrase(value)}")
@@ -228,7 +227,7 @@ def _visited(head: str, fields: Fields) -> Told:
     sizes = [fields.take_token("[VW_"), fields.take_token("[VH_")]
     known = [name for name in sizes if name is not None]
     return Told(
-        action="goes to" if is_new else action_of(head),
+        action=GOES_TO if is_new else action_of(head),
         target="" if address is None else address_phrase(address) or "page without address",
         details=(_viewport(known),) if known else (),
     )
@@ -250,7 +249,7 @@ def _custom(head: str, fields: Fields) -> Told:
     if keys:
         details.append(f"with {', '.join(keys)}")
     if is_new:
-        details.append(f"goes to {'' if address is None else address_phrase(address)}".rstrip())
+        details.append(f"{GOES_TO} {'' if address is None else address_phrase(address)}".rstrip())
     return Told(
         action=action_of(head),
         target=quoted(words.text) if words is not None else "",

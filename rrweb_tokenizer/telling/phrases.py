@@ -9,11 +9,14 @@ from typing import Final
 
 __all__ = [
     "ACTIONS",
+    "CHOOSES",
     "CLICKABLE",
     "DIRECTIONS",
     "DISTANCES_PX",
+    "EDITS",
     "ELEMENTS",
     "FILLABLE",
+    "GOES_TO",
     "HEADINGS",
     "KEYFRAMES",
     "LABELS",
@@ -22,10 +25,11 @@ __all__ = [
     "SCROLL_DEPTHS",
     "SCROLL_STEPS",
     "VALUES",
+    "VERBS",
     "VIEWPORTS",
 ]
 
-# Head -> the verb. Scrolls, inputs, media, pages and mutations choose theirs by their fields.
+# Head -> the verb. Scrolls add a direction; inputs and addresses choose one of `VERBS`.
 ACTIONS: Final[dict[str, str]] = {
     "[EV_DomContentLoaded]": "page parsed",
     "[EV_Load]": "page loaded",
@@ -43,7 +47,7 @@ ACTIONS: Final[dict[str, str]] = {
     "[IS_MouseInteraction]": "unknown action",
     "[IS_Scroll]": "scrolls",
     "[IS_ViewportResize]": "resizes",
-    "[IS_Input]": "input",
+    "[IS_Input]": "fills in",
     "[IS_TouchMove]": "moves finger",
     "[IS_MediaInteraction]": "media",
     "[IS_StyleSheetRule]": "style rules",
@@ -71,6 +75,23 @@ ACTIONS: Final[dict[str, str]] = {
     "[ME_Seeked]": "seeks in",
     "[ME_VolumeChange]": "sets volume",
     "[ME_RateChange]": "sets speed",
+}
+
+# What is done to a form field -> the verb.
+EDITS: Final[dict[str, str]] = {
+    "[ED_TYPED]": "types",
+    "[ED_DELETED]": "deletes",
+    "[ED_REPLACED]": "replaces",
+    "[ED_CLEARED]": "clears",
+    "[IN_CHECKED]": "ticks",
+    "[IN_UNCHECKED]": "unticks",
+}
+CHOOSES: Final = "chooses"  # of a list of options
+GOES_TO: Final = "goes to"  # an address that is not the one before
+# Heads whose events choose their verb by their fields -> all of them.
+VERBS: Final[dict[str, tuple[str, ...]]] = {
+    "[IS_Input]": (*EDITS.values(), CHOOSES),
+    "[EV_Meta]": (GOES_TO, ACTIONS["[EV_Meta]"]),
 }
 
 # Key tokens of keyframes.

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from rrweb_tokenizer.telling.phrases import ACTIONS
+from rrweb_tokenizer.telling.phrases import ACTIONS, VERBS
 from rrweb_tokenizer.telling.records import Field, Span, Token
 from rrweb_tokenizer.telling.wording import token_phrase
 
-__all__ = ["Fields", "Raw", "Told", "action_of", "mark"]
+__all__ = ["Fields", "Raw", "Told", "action_of", "mark", "verbs_of"]
 
 Raw = Callable[[Span], str]
 """Gives the tokens of a span as they are."""
@@ -80,6 +80,11 @@ class Fields:
 def action_of(head: str) -> str:
     """The verb of a head; its name where there is none."""
     return ACTIONS.get(head, head)
+
+
+def verbs_of(head: str) -> tuple[str, ...]:
+    """The verbs that events of a head are told by: their kind, in words."""
+    return VERBS.get(head) or (action_of(head),)
 
 
 def mark(name: str) -> str:

@@ -17,9 +17,10 @@ from rrweb_bert.evaluation import KINDS
 from rrweb_bert.modeling_rrweb_bert import IGNORE_INDEX, RRWebBertForMaskedLM, model_config
 from rrweb_bert.surprise.judge import load_judge
 from rrweb_bert.surprise.masked_copies import masked_copies, scored_events
-from rrweb_bert.surprise.moments import find_moments, session_score, session_surprise
+from rrweb_bert.surprise.moments import Moment, find_moments, session_score, session_surprise
 from rrweb_bert.surprise.norms import NORMS_FILE, Norms, fit_norms, weights_hash
 from rrweb_bert.surprise.scoring import EventScores, Scorer, ScoringOptions
+from rrweb_bert.surprise.usual import norms_of_sessions, score_of, told_usual
 from rrweb_tokenizer import RRWebTokenizer
 from rrweb_tokenizer.structural_vocab import MASK_ID, STRUCTURAL_IDS
 
@@ -223,8 +224,85 @@ def test_moments_tell_time_line_and_reason(tokenizer):
     assert moment.elapsed_ms == 2100.0
     assert moment.time_ms == 3000.0
     assert moment.line.startswith('clicks button "Buy"')
-    assert 'events "clicks"' in moment.reason
+    assert moment.reason.endswith("% of its kind (clicks)")
     assert json.loads(json.dumps(moment.as_json()))["clock"] == "0:02.1"
+
+
+@pytest.mark.parametrize(("share", "stands_out"), [(1 / 49, False), (1 / 50, True), (0.5, False)])
+def test_one_in_fifty_of_its_kind_stands_out(share, stands_out):
+    moment = Moment(
+        event=0, head="[IS_Input]", time_ms=0.0, elapsed_ms=0.0, rarity=share, nats=1.0, line="",
+        num_events=1,
+    )  # fmt: skip
+    assert moment.stands_out == stands_out
+    kind = "(types, deletes, replaces, clears, ticks, unticks, chooses)"
+    assert moment.reason.endswith(f"of its kind {kind}")
+
+
+def scored_visits(num, nats):
+    """Sessions of three clicks, ten seconds apart; the last is the more surprising, the later."""
+    times_ms = np.array([0.0, 10_000.0, 20_000.0])
+    return [(times_ms, scores_of([CLICK] * 3, [0.1, 0.2, nats * n])) for n in range(num)]
+
+
+def test_norms_know_which_scores_are_usual():
+    norms = norms_of_sessions(scored_visits(101, 1.0), ScoringOptions(), about="made-up visits")
+    low, high = norms.usual_scores()
+    assert low < high
+    scores = [score_of(times_ms, scores, norms) for times_ms, scores in scored_visits(101, 1.0)]
+    assert norms.share_below(scores[0]) == 0.0
+    assert norms.share_below(scores[50]) == pytest.approx(0.5, abs=0.02)
+    assert norms.share_below(max(scores) + 1) == 1.0
+    inside = sum(low <= score <= high for score in scores)
+    assert 49 <= inside <= 53
+
+
+def test_a_score_is_told_beside_what_is_usual():
+    visits = [(np.zeros(1), scores_of([CLICK], [float(n)])) for n in range(101)]
+    norms = norms_of_sessions(visits, ScoringOptions(), about="made-up visits")
+    low, high = norms.usual_scores()
+    told = f"usual is {low:.1f} to {high:.1f}: the middle half of 101 sessions (made-up visits)"
+    assert told_usual(norms) == told
+    assert told_usual(norms, 0.0) == f"{told}; none of them scores lower"
+    assert told_usual(norms, 1e3) == f"{told}; all of them score lower"
+    middle = score_of(*visits[50], norms)
+    assert told_usual(norms, middle) == f"{told}; 50% of them score lower"
+    assert told_usual(fit_norms([visits[3][1]], ScoringOptions()), 1.0) == ""
+
+
+def test_the_score_of_a_session_is_that_which_the_norms_are_of(tokenizer, sessions):
+    norms = fit_norms([scores_of([CLICK] * 40, np.linspace(0, 30, 40))], ScoringOptions())
+    for session in sessions:
+        scores = Scorer(model=KnownModel(), device=CPU).score(session)
+        judged = session_surprise("a", session, scores, norms, tokenizer, max_moments=1)
+        assert judged.score == score_of(session.event_times_ms[scores.events], scores, norms)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.floats(0, 50), min_size=1, max_size=30), st.floats(0, 60), st.floats(0, 60))
+def test_a_higher_score_is_above_as_many_sessions_or_more(nats, first, second):
+    visits = [(np.zeros(1), scores_of([CLICK], [value])) for value in nats]
+    norms = norms_of_sessions(visits, ScoringOptions())
+    low, high = sorted((first, second))
+    assert 0.0 <= norms.share_below(low) <= norms.share_below(high) <= 1.0
+
+
+def test_scores_of_sessions_come_back_with_the_norms(tmp_path):
+    norms = norms_of_sessions(scored_visits(9, 2.0), ScoringOptions(), about="made-up visits")
+    norms.save(tmp_path / NORMS_FILE)
+    loaded = Norms.load(tmp_path / NORMS_FILE)
+    assert loaded.about == "made-up visits"
+    assert loaded.usual_scores() == pytest.approx(norms.usual_scores(), abs=1e-3)
+
+
+def test_norms_from_before_there_were_scores_of_sessions_are_read(tmp_path):
+    path = tmp_path / NORMS_FILE
+    fit_norms([scores_of([CLICK] * 50, np.linspace(0, 9, 50))], ScoringOptions()).save(path)
+    content = json.loads(path.read_text())
+    assert not {"session_scores", "about"} & set(content)
+    norms = Norms.load(path)
+    assert norms.usual_scores() is None
+    assert norms.share_below(3.0) is None
 
 
 def test_norms_come_back_from_their_file_as_they_were(tmp_path):
@@ -259,6 +337,9 @@ def test_events_are_hidden_as_they_were_for_the_norms(tmp_path):
         lambda c: c["options"].update(num_copies=0),
         lambda c: c["options"].update(other=1),
         lambda c: c.update(kinds=[]),
+        lambda c: c.update(session_scores=[1.0]),
+        lambda c: c.update(session_scores=c["kinds"]["any"]["quantiles"][::-1]),
+        lambda c: c.update(session_scores="3"),
     ],
 )
 def test_damaged_norms_are_refused_by_name(tmp_path, damage):

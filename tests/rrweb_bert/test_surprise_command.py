@@ -97,12 +97,40 @@ def run(*words):
 
 
 def test_surprise_of_a_file_tells_moments_best_first(model_dir, recordings, capsys):
-    assert run("surprise", recordings / "visit-0.json", "--model", model_dir, "--top", 3) == 0
+    words = ("surprise", recordings / "visit-0.json", "--model", model_dir, "--top", 3, "--all")
+    assert run(*words) == 0
     out = capsys.readouterr().out
     bits = [float(b) for b in re.findall(r"^ +\d+:\d\d\.\d +(\d+\.\d)  \S", out, flags=re.M)]
     assert len(bits) == 3
     assert bits == sorted(bits, reverse=True)
     assert out.count("less expected than") == 3
+
+
+def test_surprise_tells_what_stands_out_and_how_much_else_there_is(model_dir, recordings, capsys):
+    file = recordings / "visit-0.json"
+    assert run("surprise", file, "--model", model_dir, "--json") == 0
+    (session,) = json.loads(capsys.readouterr().out)["sessions"]
+    standing_out = [m for m in session["moments"] if m["stands_out"]]
+    assert {m["stands_out"] for m in session["moments"]} == {
+        m["rarity"] <= 1 / 50 for m in session["moments"]
+    }
+    assert run("surprise", file, "--model", model_dir) == 0
+    out = capsys.readouterr().out
+    assert out.count("less expected than") == len(standing_out)
+    assert "--all" in out
+
+
+def test_surprise_says_that_nothing_stands_out(model_dir, recordings, tmp_path, capsys):
+    # Five clicks: none is one in fifty of its kind, compared with one another.
+    page = snapshot(1000, element(9, "button", text(10, "Buy")))
+    file = tmp_path / "few.json"
+    file.write_text(json.dumps([meta(900), page, *(click(5000 * n, 9) for n in range(1, 6))]))
+    assert run("surprise", file, "--model", model_dir) == 0
+    out = capsys.readouterr().out
+    assert "nothing stands out: no moment is one in 50 of its kind" in out
+    assert "less expected than" not in out
+    assert run("report", file, "--model", model_dir, "--output", tmp_path / "page.html") == 0
+    assert "Nothing stands out" in (tmp_path / "page.html").read_text()
 
 
 def test_surprise_of_a_folder_orders_sessions_and_names_what_it_left_out(
@@ -121,11 +149,12 @@ def test_surprise_of_a_folder_orders_sessions_and_names_what_it_left_out(
 
 
 def test_surprise_of_a_folder_gives_the_reason_for_each_session(model_dir, recordings, capsys):
-    assert run("surprise", recordings, "--model", model_dir) == 0
+    assert run("surprise", recordings, "--model", model_dir, "--all") == 0
     out = capsys.readouterr().out
     assert "3 sessions; the first 3 to watch:" in out
     assert out.count("less expected than") == 2
     assert "nothing that a visitor did" in out
+    assert "usual is" not in out  # the model has no norms
 
 
 def test_a_folder_tells_how_far_it_is_where_nobody_sees_a_bar(
@@ -164,12 +193,26 @@ def test_norms_are_stored_with_the_model_and_used(model_dir, recordings, tmp_pat
     prepare(
         [recordings], corpus, PrepareOptions(validation_fraction=0.0, test_fraction=0.0, num_proc=1)
     )
-    assert run("surprise-norms", corpus, "--model", own, "--split", "train") == 0
+    words = ("--model", own, "--split", "train", "--about", "made-up <visits>")
+    assert run("surprise-norms", corpus, *words) == 0
     norms = Norms.load(own / NORMS_FILE)
     assert norms.num_sessions == 3
     capsys.readouterr()
-    assert run("surprise", recordings / "visit-0.json", "--model", own) == 0
-    assert "note:" not in capsys.readouterr().err
+    for path in (recordings / "visit-0.json", recordings):
+        assert run("surprise", path, "--model", own) == 0
+        out, err = capsys.readouterr()
+        assert "note:" not in err
+        assert "usual is " in out
+        assert "the middle half of 3 sessions (made-up <visits>)" in out
+    page = tmp_path / "page.html"
+    assert run("report", recordings / "visit-0.json", "--model", own, "--output", page) == 0
+    assert "the middle half of 3 sessions (made-up &lt;visits&gt;)" in page.read_text()
+    assert run("surprise", recordings, "--model", own, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["usual"]["about"] == "made-up <visits>"
+    assert found["usual"]["num_sessions"] == 3
+    assert found["usual"]["low"] <= found["usual"]["high"]
+    assert {0 <= session["share_below"] <= 1 for session in found["sessions"]} == {True}
     # Other weights in the same folder: the norms are not theirs.
     set_seed(4)
     RRWebBertForMaskedLM(model_config("tiny", window_tokens=512)).save_pretrained(own)
