@@ -141,10 +141,10 @@ def _lines(rank: int, hit: Hit, labels: Sequence[str]) -> list[str]:
             max_lines=2,
             placeholder=" ...",
         )
-    lines.append(f"      {hit.why.summary}")
+    lines += [f"      {part}" for part in hit.why.parts]
     lines += [
         f"        {side:<6}{line}"
-        for side, line in (("here", hit.why.here), ("there", hit.why.there))
+        for side, line in (("query", hit.why.here), ("hit", hit.why.there))
         if line
     ]
     return lines
@@ -177,7 +177,9 @@ def _as_json(hit: Hit) -> dict[str, Any]:
         "why": why.summary,
         "here": why.here,
         "here_ms": why.here_ms,
+        "here_end_ms": why.here_end_ms,
         "there": why.there,
         "there_ms": why.there_ms,
+        "there_end_ms": why.there_end_ms,
         **{name: value for name, value in hit.fields.items() if name != "why"},
     }

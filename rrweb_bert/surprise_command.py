@@ -219,7 +219,7 @@ def _usual_line(norms: Norms | None, score: float | None = None) -> Iterator[str
 
     usual = told_usual(norms, score) if norms is not None else ""
     if usual:
-        yield f"{usual[0].upper()}{usual[1:]}"
+        yield usual
 
 
 def _as_json(

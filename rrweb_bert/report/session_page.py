@@ -104,7 +104,7 @@ def _lead(scored: ScoredSession) -> list[Markup]:
     if len(scored.session.event_times_ms):
         lead.insert(0, paragraph(_date(float(scored.session.event_times_ms[0])), is_soft=True))
     if usual := told_usual(scored.norms, judged.score):
-        lead.append(paragraph(f"{usual[0].upper()}{usual[1:]}.", is_soft=True))
+        lead.append(paragraph(f"{usual}.", is_soft=True))
     if scored.remark:
         lead.append(paragraph(f"Note: {scored.remark}", is_soft=True))
     return lead

@@ -30,6 +30,7 @@ from rrweb_tokenizer.text_model import TextModel
 
 from .build import build_index, check_tokenizer
 from .layout import ITEM, WINDOW, IndexHeader, array_of, open_header
+from .near_names import no_such_session
 from .neighbours import Neighbours, Tuned
 from .queries import Query, check_encoder, query_of_file, query_of_text
 from .where import mask_of
@@ -180,7 +181,8 @@ class SessionIndex:
             np.asarray(self.fields.column("session_id").to_numpy()) == session_id
         )
         if not len(items):
-            raise DataError(f"{self.folder} holds no session {session_id!r}")
+            names = list(dict.fromkeys(self.fields.column("session_id").to_pylist()))
+            raise DataError(f"{self.folder} holds {no_such_session(session_id, names)}")
         sha256 = str(self.fields.column("sha256")[int(items[0])].as_py())
         parts = [self._moments(int(item)) for item in items]
         moments = parts[0]

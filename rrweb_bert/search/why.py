@@ -1,4 +1,4 @@
-"""Why a hit is one: the two moments that are most alike, and what is done in both."""
+"""Why a hit is one: the two windows that are most alike, and what is done in both."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from rrweb_tokenizer.telling.reader import printable
 from rrweb_tokenizer.telling.records import Event
+from rrweb_tokenizer.telling.told import action_of
 from rrweb_tokenizer.telling.wording import clock
 from rrweb_tokenizer.text_model import TextModel
 from rrweb_tokenizer.transcript import Entry, entries, text_lines
@@ -59,37 +60,52 @@ class Why:
     """What a hit has in common with the query.
 
     Attributes:
-        summary: one line.
-        here, there: transcript lines of the query's moment and of the hit's; empty where there is
-            none.
-        here_ms, there_ms: when these moments begin, milliseconds from the start; None without one.
+        parts: what is told of it, a line each.
+        here, there: a transcript line out of the query's window and one out of the hit's; empty
+            where there is none.
+        here_ms, there_ms: when these windows begin, or where words were looked for when they are
+            shown, milliseconds from the session's start; None without one.
+        here_end_ms, there_end_ms: when these windows end.
     """
 
-    summary: str
+    parts: tuple[str, ...]
     here: str = ""
     there: str = ""
     here_ms: float | None = None
     there_ms: float | None = None
+    here_end_ms: float | None = None
+    there_end_ms: float | None = None
+
+    @property
+    def summary(self) -> str:
+        """What is told of it, in one line."""
+        return "; ".join(self.parts)
 
 
 def why_alike(query: Moments, hit: Moments, text_model: TextModel) -> Why:
     """The pair of windows with the highest similarity, and what the visitors do in both."""
     if not len(query.windows) or not len(hit.windows):
-        return Why(summary="no windows to compare")
+        return Why(parts=("no windows to compare",))
     alike = query.vectors.astype(np.float32) @ hit.vectors.astype(np.float32).T
     here, there = (int(i) for i in np.unravel_index(int(alike.argmax()), alike.shape))
     ours, theirs = _told(query, here, text_model), _told(hit, there, text_model)
     here_ms, there_ms = _elapsed(query, here), _elapsed(hit, there)
+    here_end_ms, there_end_ms = _elapsed(query, here, "end_ms"), _elapsed(hit, there, "end_ms")
     shared, level = _shared(ours, theirs)
-    what = f"both: {', '.join(shared)}; " if shared else ""
     lead = shared[0] if shared else None
+    # From and to: a time alone would be read as that of the lines below.
+    alike_parts = (
+        f"most alike ({float(alike[here, there]):.2f}): {clock(here_ms)} to {clock(here_end_ms)} "
+        f"of the query and {clock(there_ms)} to {clock(there_end_ms)} of the hit"
+    )
     return Why(
-        summary=f"{what}most alike {clock(here_ms)} here and {clock(there_ms)} there "
-        f"({float(alike[here, there]):.2f})",
+        parts=(*([f"in both: {', '.join(shared)}"] if shared else []), alike_parts),
         here=_line(ours, lead, level),
         there=_line(theirs, lead, level),
         here_ms=here_ms,
         there_ms=there_ms,
+        here_end_ms=here_end_ms,
+        there_end_ms=there_end_ms,
     )
 
 
@@ -104,13 +120,16 @@ def why_words(hit: Moments, window: int, words: Sequence[str], text_model: TextM
         if (number := len(wanted.intersection(map(plain, words_of(text))))) > best_number:
             best, best_at, best_number = text, at, number
     if not best_number:
-        return Why(summary="its texts hold the words, written otherwise")
+        return Why(parts=("its texts hold the words, written otherwise",))
     told = _told(hit, window, text_model)
     entry = next((e for e in told if e.record.start <= best_at < e.record.stop), None)
     at_ms = entry.elapsed_ms if entry is not None else _elapsed(hit, window)
-    doing = entry.told.action if entry is not None and entry.told.action else "on the page"
+    # A window may begin within a page: its rest has no head, and its summary is of that rest.
+    if entry is not None and isinstance(entry.record, Event) and entry.record.head is None:
+        entry = None
+    doing = action_of("[EV_FullSnapshot]") if entry is None else entry.told.action
     return Why(
-        summary=f'{clock(at_ms)} {doing}: "{_excerpt(best, wanted)}"',
+        parts=(f'{clock(at_ms)} {doing}: "{_excerpt(best, wanted)}"',),
         there="" if entry is None else next(iter(text_lines([entry])), "").strip(),
         there_ms=at_ms,
     )
@@ -132,8 +151,8 @@ def _told(moments: Moments, window: int, text_model: TextModel) -> list[Entry]:
     return [replace(entry, elapsed_ms=entry.elapsed_ms + offset) for entry in told]
 
 
-def _elapsed(moments: Moments, window: int) -> float:
-    return max(0.0, float(moments.windows[window]["start_ms"]) - moments.start_ms)
+def _elapsed(moments: Moments, window: int, bound: str = "start_ms") -> float:
+    return max(0.0, float(moments.windows[window][bound]) - moments.start_ms)
 
 
 def _phrase(entry: Entry, level: int) -> str:

@@ -69,13 +69,13 @@ def told_usual(norms: Norms, score: float | None = None) -> str:
         return ""
     about = f" ({norms.about})" if norms.about else ""
     told = (
-        f"usual is {usual[0]:.1f} to {usual[1]:.1f}: the middle half of {norms.num_sessions:,} "
+        f"Usual: {usual[0]:.1f} to {usual[1]:.1f}, the middle half of {norms.num_sessions:,} "
         f"sessions{about}"
     )
     below = None if score is None else norms.share_below(score)
     if below is None:
         return told
     if below in (0.0, 1.0):
-        return f"{told}; {'all of them score' if below else 'none of them scores'} lower"
+        return f"{told}; none of them scores {'higher' if below else 'lower'}"
     # Neither end is reached by rounding alone.
     return f"{told}; {min(max(round(100 * below), 1), 99)}% of them score lower"

@@ -98,7 +98,13 @@ def test_a_hit_says_when_it_was_and_why(index):
     hit = index.like_session("shop/001", k=1)[0]
     assert hit.start.timestamp() * 1000 >= synthetic.START_MS
     assert hit.duration > 0
-    assert "most alike 0:" in hit.why.summary
+    assert re.search(
+        r"most alike \([01]\.\d\d\): 0:\d\d\.\d to 0:\d\d\.\d of the query and 0:\d\d\.\d to "
+        r"0:\d\d\.\d of the hit",
+        hit.why.summary,
+    )
+    assert hit.why.here_ms <= hit.why.here_end_ms
+    assert hit.why.there_ms <= hit.why.there_end_ms <= 1000 * hit.duration + 1
     assert hit.why.here[:2] == hit.why.there[:2] == "0:"
     assert hit.fields["num_windows"] >= 1
 
@@ -112,7 +118,8 @@ def test_two_visits_that_do_the_same_say_what(tiny_encoder, tmp_path):
     index = SessionIndex.build(tmp_path / "e.parquet", tmp_path / "index", report=lambda _: None)
     hit = index.like_session("0", k=1)[0]
     assert hit.session_id == "1"
-    assert hit.why.summary.startswith("both: ")
+    assert hit.why.parts[0].startswith("in both: ")
+    assert hit.why.parts[1].startswith("most alike (1.00): 0:")
     assert hit.why.here == hit.why.there
     assert hit.similarity > 0.9
 

@@ -154,7 +154,7 @@ def test_surprise_of_a_folder_gives_the_reason_for_each_session(model_dir, recor
     assert "3 sessions; the first 3 to watch:" in out
     assert out.count("less expected than") == 2
     assert "nothing that a visitor did" in out
-    assert "usual is" not in out  # the model has no norms
+    assert "Usual:" not in out  # the model has no norms
 
 
 def test_a_folder_tells_how_far_it_is_where_nobody_sees_a_bar(
@@ -202,11 +202,12 @@ def test_norms_are_stored_with_the_model_and_used(model_dir, recordings, tmp_pat
         assert run("surprise", path, "--model", own) == 0
         out, err = capsys.readouterr()
         assert "note:" not in err
-        assert "usual is " in out
+        assert "Usual: " in out
         assert "the middle half of 3 sessions (made-up <visits>)" in out
     page = tmp_path / "page.html"
     assert run("report", recordings / "visit-0.json", "--model", own, "--output", page) == 0
     assert "the middle half of 3 sessions (made-up &lt;visits&gt;)" in page.read_text()
+    capsys.readouterr()
     assert run("surprise", recordings, "--model", own, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["usual"]["about"] == "made-up <visits>"
