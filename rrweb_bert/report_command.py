@@ -155,9 +155,11 @@ def _neighbours(
 ) -> list[Neighbour] | None:
     if arguments.neighbours is None:
         return None
-    from .report.neighbours import nearest, pooling_of, windows_of
+    from .embeddings.vectors import model_hash
+    from .report.neighbours import check_model_of, nearest, pooling_of, windows_of
 
     encoder, path = judge.encoder, arguments.neighbours
+    check_model_of(path, model_hash(encoder))
     if windows := windows_of(path):
         try:
             encoder = encoder.cut_like(**windows)

@@ -20,11 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_prep.errors import DataError
+from rrweb_bert.search.centring import mean_of, unit_vectors
 from rrweb_bert.window_pooling import POOLINGS
 from rrweb_tokenizer.telling.reader import printable
 from rrweb_tokenizer.telling.wording import duration
 
-__all__ = ["Neighbour", "nearest", "pooling_of", "windows_of"]
+__all__ = ["Neighbour", "check_model_of", "nearest", "pooling_of", "windows_of"]
 
 _NEEDED: Final = ("session_id", "embedding")
 _OWN: Final = ("sha256", "duration", "num_events")
@@ -33,6 +34,7 @@ _NOT_TOLD: Final = frozenset(
     "window_end_ms window_embeddings ids".split()
 )
 _WINDOWS: Final = frozenset({"window_ids", "stride", "layers"})
+_ROWS_AT_ONCE: Final = 4096
 _MAX_LABELS: Final = 6
 _MAX_CHARS: Final = 40
 
@@ -43,7 +45,7 @@ class Neighbour:
 
     Attributes:
         session_id: its name.
-        similarity: cosine, -1 to 1.
+        similarity: cosine of the centred vectors, -1 to 1, as `search` tells it.
         about: how long it is, and its labels; printable.
     """
 
@@ -60,6 +62,24 @@ def pooling_of(path: Path) -> str:
     """
     pooling = str(_said_of(path).get("pooling"))
     return pooling if pooling in POOLINGS else "mean"
+
+
+def check_model_of(path: Path, model: str) -> None:
+    """Check that the vectors of a file are of a model, where the file says of which they are.
+
+    Args:
+        path: the file.
+        model: hash of the model (`embeddings.vectors.model_hash`).
+
+    Raises:
+        DataError: they are another's, or it is no file of embeddings.
+    """
+    said = _said_of(path)
+    if said.get("model", model) != model:
+        raise DataError(
+            f"{path} was made with another model ({said.get('model_name') or 'not named'}); embed "
+            "the sessions with this one, or name theirs (--model)"
+        )
 
 
 def windows_of(path: Path) -> dict[str, Any]:
@@ -84,10 +104,10 @@ def _said_of(path: Path) -> dict[str, Any]:
 def nearest(
     path: Path, vector: npt.NDArray[np.float32], *, sha256: str, number: int
 ) -> list[Neighbour]:
-    """The sessions whose vectors point most nearly where `vector` does, most alike first.
+    """The sessions most like one, by `search.centring`, most alike first.
 
     Args:
-        path: a file of embeddings.
+        path: a file of embeddings; read twice, since the mean of its vectors is taken off.
         vector: (H,) of the session.
         sha256: of the session, which is no neighbour of its own.
         number: how many are wanted.
@@ -99,13 +119,17 @@ def nearest(
     names = file.schema_arrow.names
     labels = [name for name in names if name not in {*_NEEDED, *_OWN} and name not in _NOT_TOLD]
     columns = [name for name in (*_NEEDED, *_OWN, *labels[:_MAX_LABELS]) if name in names]
-    wanted = vector / max(float(np.linalg.norm(vector)), 1e-12)
+    batches = file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=["embedding"])
+    mean = mean_of(
+        (_finite(_vectors(batch.column("embedding"), len(vector), path)) for batch in batches),
+        len(vector),
+    )
+    wanted = unit_vectors(vector[None], mean)[0]
     best: list[tuple[float, int, dict[str, Any]]] = []
     num_rows = 0
-    for batch in file.iter_batches(batch_size=4096, columns=columns):
+    for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns):
         vectors = _vectors(batch.column("embedding"), len(vector), path)
-        lengths = np.linalg.norm(vectors, axis=1).clip(min=1e-12)
-        cosines = vectors @ wanted / lengths
+        cosines = unit_vectors(vectors, mean) @ wanted
         order = np.argsort(-np.nan_to_num(cosines, nan=-2.0), kind="stable")[: number + 1]
         for row in order.tolist():
             members = {name: batch.column(name)[row].as_py() for name in columns[:1] + columns[2:]}
@@ -152,6 +176,11 @@ def _vectors(column: Any, size: int, path: Path) -> npt.NDArray[np.float32]:
         )
     vectors: npt.NDArray[np.float32] = flat.reshape(len(column), size).astype(np.float32)
     return vectors
+
+
+def _finite(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The rows that are numbers; one that is none would make nothing of the mean."""
+    return vectors[np.isfinite(vectors).all(axis=1)]
 
 
 def _about(members: dict[str, Any]) -> str:

@@ -224,8 +224,8 @@ def _like(neighbours: Sequence[Neighbour]) -> list[Markup]:
     return [
         Markup('<div class="scroll moments"><table>{}{}</table></div>').format(head, rows),
         paragraph(
-            "Likeness: cosine of the sessions' vectors, 1 at most. `search` takes the mean of all "
-            "vectors off first, so that its figures are lower.",
+            "Likeness: cosine of the sessions' vectors without the mean of all of them, 1 at most, "
+            "as in search.",
             is_soft=True,
         ),
     ]
@@ -262,10 +262,10 @@ def _transcript(
                 rare="rare" if bits is not None and bits >= _RARE_BITS else "",
             )
         )
-    content = [Markup('<div class="lines">{}</div>').format(Markup("\n").join(lines))]
+    content = [
+        paragraph("Time, bits of the line's rarest event, and what happened.", is_soft=True),
+        Markup('<div class="lines">{}</div>').format(Markup("\n").join(lines)),
+    ]
     if num_left_out:
         content.append(paragraph(f"{num_left_out:,} more lines are left out here.", is_soft=True))
-    content.append(
-        paragraph("Time, bits of the line's rarest event, and what happened.", is_soft=True)
-    )
     return content

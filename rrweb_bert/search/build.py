@@ -22,12 +22,13 @@ from rrweb_tokenizer.text_model import TextModel
 
 from ..embeddings.layout import OWN_COLUMNS, Header, read_header
 from ..embeddings.vectors import tokenizer_hash
+from .centring import mean_of, unit_vectors
 from .layout import INDEX_FILE, ITEM, WINDOW, IndexFile, IndexHeader, open_header, seal
 from .neighbours import EXACT_LIMIT, Tuned, build_lists
 from .texts import text_of
 from .words import write_words
 
-__all__ = ["build_index", "check_tokenizer", "unit_vectors"]
+__all__ = ["build_index", "check_tokenizer"]
 
 _ROWS_AT_ONCE: Final = 1024
 _HEAVY: Final = (
@@ -103,16 +104,6 @@ def check_tokenizer(tokenizer: RRWebTokenizer, expected: str, place: Path, model
         )
 
 
-def unit_vectors(
-    vectors: npt.NDArray[Any], mean: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    """(n, H) float32: the mean taken off, of length 1; one that is the mean stays 0."""
-    centred = vectors.astype(np.float32) - mean
-    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
-    unit: npt.NDArray[np.float32] = centred / np.maximum(lengths, np.float32(1e-12))
-    return unit
-
-
 def _existing(output: Path, digest: str, *, overwrite: bool) -> IndexHeader | None:
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return None
@@ -144,7 +135,8 @@ class _Building:
 
     def run(self, digest: str) -> IndexHeader:
         folder, header = self._folder, self._header
-        mean = self._mean()
+        batches = self._file.iter_batches(_ROWS_AT_ONCE, columns=["embedding"])
+        mean = mean_of(map(self._vectors, batches), header.vector_size)
         np.save(folder / "mean.npy", mean)
         np.save(folder / "items.npy", self._firsts)
         num_windows = int(self._firsts["first_window"][-1])
@@ -169,14 +161,6 @@ class _Building:
             return np.zeros(shape, dtype)
         array: npt.NDArray[Any] = np.lib.format.open_memmap(path, "w+", dtype, shape)
         return array
-
-    def _mean(self) -> npt.NDArray[np.float32]:
-        total = np.zeros(self._header.vector_size)
-        for batch in self._file.iter_batches(_ROWS_AT_ONCE, columns=["embedding"]):
-            total += self._vectors(batch).sum(axis=0, dtype=np.float64)
-        mean: npt.NDArray[np.float32] = (total / max(1, self._num_items)).astype(np.float32)
-        # Of one vector nothing would be left.
-        return mean if self._num_items > 1 else np.zeros_like(mean)
 
     def _vectors(self, batch: Any) -> npt.NDArray[np.float32]:
         flat = batch.column("embedding").flatten().to_numpy(zero_copy_only=False)

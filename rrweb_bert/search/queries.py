@@ -18,7 +18,7 @@ from data_prep.session_row import SessionRow
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 
 from ..embeddings.vectors import model_hash, tokenizer_hash, vectors_of_sessions
-from .build import unit_vectors
+from .centring import unit_vectors
 from .layout import WINDOW, IndexHeader
 from .why import Moments
 

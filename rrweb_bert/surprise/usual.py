@@ -69,7 +69,7 @@ def told_usual(norms: Norms, score: float | None = None) -> str:
         return ""
     about = f" ({norms.about})" if norms.about else ""
     told = (
-        f"Usual: {usual[0]:.1f} to {usual[1]:.1f}, the middle half of {norms.num_sessions:,} "
+        f"Usual scores: {usual[0]:.1f} to {usual[1]:.1f}, the middle half of {norms.num_sessions:,} "
         f"sessions{about}"
     )
     below = None if score is None else norms.share_below(score)

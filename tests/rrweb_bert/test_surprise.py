@@ -261,7 +261,9 @@ def test_a_score_is_told_beside_what_is_usual():
     visits = [(np.zeros(1), scores_of([CLICK], [float(n)])) for n in range(101)]
     norms = norms_of_sessions(visits, ScoringOptions(), about="made-up visits")
     low, high = norms.usual_scores()
-    told = f"Usual: {low:.1f} to {high:.1f}, the middle half of 101 sessions (made-up visits)"
+    told = (
+        f"Usual scores: {low:.1f} to {high:.1f}, the middle half of 101 sessions (made-up visits)"
+    )
     assert told_usual(norms) == told
     assert told_usual(norms, 0.0) == f"{told}; none of them scores lower"
     assert told_usual(norms, 1e3) == f"{told}; none of them scores higher"

@@ -154,7 +154,7 @@ def test_surprise_of_a_folder_gives_the_reason_for_each_session(model_dir, recor
     assert "3 sessions; the first 3 to watch:" in out
     assert out.count("less expected than") == 2
     assert "nothing that a visitor did" in out
-    assert "Usual:" not in out  # the model has no norms
+    assert "Usual scores:" not in out  # the model has no norms
 
 
 def test_a_folder_tells_how_far_it_is_where_nobody_sees_a_bar(
@@ -202,7 +202,7 @@ def test_norms_are_stored_with_the_model_and_used(model_dir, recordings, tmp_pat
         assert run("surprise", path, "--model", own) == 0
         out, err = capsys.readouterr()
         assert "note:" not in err
-        assert "Usual: " in out
+        assert "Usual scores: " in out
         assert "the middle half of 3 sessions (made-up <visits>)" in out
     page = tmp_path / "page.html"
     assert run("report", recordings / "visit-0.json", "--model", own, "--output", page) == 0
@@ -274,6 +274,45 @@ def test_report_cuts_the_session_as_those_of_the_file_were(model_dir, recordings
     assert row[1] == "1.000"
 
 
+def test_report_and_search_find_the_same_with_the_same_likeness(model_dir, tmp_path):
+    from rrweb_bert import SessionEncoder, SessionIndex
+    from rrweb_bert.embeddings.job import embed
+
+    recordings, embeddings = tmp_path / "recordings", tmp_path / "e.parquet"
+    synthetic.write_recordings(recordings, num_per_site=2, num_actions=6)
+    file = recordings / "shop" / "001.json"
+    encoder = SessionEncoder.from_pretrained(model_dir, device="cpu")
+    embed(recordings, embeddings, encoder, report=lambda _: None)
+    index = SessionIndex.build(embeddings, tmp_path / "index", report=lambda _: None)
+    hits = index.like(file, encoder=encoder, k=5)
+    path = tmp_path / "page.html"
+    words = ("report", file, "--model", model_dir, "--neighbours", embeddings, "--output", path)
+    assert run(*words, "--top", 5) == 0
+    rows = re.findall(r"([-.\d]+)</td><td class=\"text\"><b>([^<]+)<", path.read_text())
+    assert [name for _, name in rows] == [hit.session_id for hit in hits]
+    assert [float(likeness) for likeness, _ in rows] == pytest.approx(
+        [hit.similarity for hit in hits], abs=2e-3
+    )
+    assert "without the mean of all" in path.read_text()
+
+
+def test_report_refuses_vectors_of_another_model(model_dir, recordings, tmp_path, capsys):
+    from rrweb_bert import SessionEncoder
+    from rrweb_bert.embeddings.job import embed
+
+    other = tmp_path / "other"
+    set_seed(9)  # the same sizes
+    RRWebBertForMaskedLM(model_config("tiny", window_tokens=512)).save_pretrained(other)
+    RRWebTokenizer().save_pretrained(other)
+    encoder = SessionEncoder.from_pretrained(other, device="cpu")
+    embeddings = tmp_path / "e.parquet"
+    embed(recordings, embeddings, encoder, report=lambda _: None)
+    file = recordings / "visit-0.json"
+    words = ("report", file, "--model", model_dir, "--neighbours", embeddings)
+    assert run(*words, "--output", tmp_path / "page.html") == 2
+    assert "made with another model" in capsys.readouterr().err
+
+
 def test_report_names_neighbours_but_not_the_session_itself(model_dir, recordings, tmp_path):
     from data_prep.sessions import open_sessions
     from rrweb_bert import SessionEncoder
@@ -282,7 +321,9 @@ def test_report_names_neighbours_but_not_the_session_itself(model_dir, recording
     vector = SessionEncoder.from_pretrained(model_dir, device="cpu").encode(file)[0]
     rows = {
         "session_id": ["itself", "same way", "other way", HOSTILE],
-        "embedding": [vector.tolist(), (vector * 2).tolist(), (-vector).tolist(), [1.0] * 128],
+        "embedding": [
+            *(vector.tolist(), (vector * 2).tolist(), (-vector).tolist(), [float("nan")] * 128),
+        ],
         "sha256": [next(open_sessions(file)).sha256, "a", "b", "c"],
         "duration": [1.0, 90.0, 3.0, None],
         "label": ["x", HOSTILE, None, "y"],
