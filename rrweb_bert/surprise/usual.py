@@ -69,8 +69,8 @@ def told_usual(norms: Norms, score: float | None = None) -> str:
         return ""
     about = f" ({norms.about})" if norms.about else ""
     told = (
-        f"Usual scores: {usual[0]:.1f} to {usual[1]:.1f}, the middle half of {norms.num_sessions:,} "
-        f"sessions{about}"
+        f"Usual scores: {usual[0]:.1f} to {usual[1]:.1f}, the middle half of "
+        f"{norms.num_sessions:,} sessions{about}"
     )
     below = None if score is None else norms.share_below(score)
     if below is None:
