@@ -63,6 +63,7 @@ def render_card(
         lead=_lead(summary),
         hidden_size=summary.model["hidden_size"],
         window_limit=_window_limit(summary),
+        positions=f"{summary.model['positions']:,}",
         data=_data(summary),
         start=_start(summary),
         share=f"{summary.hyperparameters['mlm_probability']:.0%}",

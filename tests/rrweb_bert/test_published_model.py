@@ -135,6 +135,13 @@ def test_the_code_in_the_card_runs_as_it_stands(model_dir, tmp_path, monkeypatch
     assert run.stdout.splitlines()[-1] == "(1, 32) (32,) 5 2"
 
 
+def test_the_card_says_that_sentence_transformers_gives_other_vectors(model_dir):
+    card = " ".join((model_dir / "README.md").read_text().split())
+    assert "These are not the vectors of `SessionEncoder`" in card
+    assert "cuts a text at 64 ids" in card
+    assert "one index" in card
+
+
 def test_sentence_transformers_takes_the_mean_over_a_window(model_dir):
     sentence_transformers = pytest.importorskip("sentence_transformers")
     encoder = sentence_transformers.SentenceTransformer(str(model_dir), device="cpu")
