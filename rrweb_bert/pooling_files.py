@@ -3,9 +3,9 @@
 Mean over the ids of a window, all of the model's positions, texts as `RRWebTokenizer.render` writes
 sessions. The layout is the one that every release since 2 reads.
 
-`SessionEncoder` gives other vectors, and the card says so: windows of 510 ids over the whole session,
-and pooling over interactions, cannot be said in these files without code of ours. All positions, not
-512, since a text that is cut later is nearer to its session
+`SessionEncoder` gives other vectors, and the card says so: windows of 510 ids over the whole
+session, and pooling over interactions, cannot be said in these files without code of ours. All
+positions, not 512, since a text that is cut later is nearer to its session
 (`benchmarks/sentence_transformers_agreement.py`).
 """
 
