@@ -28,6 +28,7 @@ NOT_CHECKED = {
     "cp": "of the reader's shell",
     "exit": "of the reader's shell",
     "grep": "of the reader's shell",
+    "mkdir": "of the reader's shell",
     "nvidia-smi": "needs a GPU",
     "npm": "needs Node.js and a registry",
     "ps": "of the reader's shell",
