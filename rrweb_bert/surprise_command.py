@@ -198,7 +198,7 @@ def _session_lines(
     if not session.moments:
         yield "nothing that a visitor did: no event to judge"
         return
-    yield from _usual_line(norms, session.score)
+    yield from _usual_line(norms, session)
     told = [moment for moment in session.moments if arguments.all or moment.stands_out]
     more = min(len(session.moments), arguments.top) - len(told[: arguments.top])
     others = f"--all tells {more} more" if more else ""
@@ -214,12 +214,12 @@ def _session_lines(
         yield f"nothing else is one in {ONE_IN} of its kind or rarer; {others}"
 
 
-def _usual_line(norms: Norms | None, score: float | None = None) -> Iterator[str]:
-    from .surprise.usual import told_usual
+def _usual_line(norms: Norms | None, session: SessionSurprise | None = None) -> Iterator[str]:
+    from .surprise.usual import usual_scores
 
-    usual = told_usual(norms, score) if norms is not None else ""
-    if usual:
-        yield usual
+    usual = usual_scores(norms, session)
+    if usual is not None:
+        yield str(usual)
 
 
 def _as_json(
@@ -228,22 +228,17 @@ def _as_json(
     top: int,
     norms: Norms | None,
 ) -> dict[str, Any]:
-    usual = None if norms is None else norms.usual_scores()
+    from .surprise.usual import usual_scores
+
+    usual = usual_scores(norms)
     return {
         "format": _FORMAT,
-        "usual": None
-        if norms is None or usual is None
-        else {
-            "low": round(usual[0], 3),
-            "high": round(usual[1], 3),
-            "num_sessions": norms.num_sessions,
-            "about": norms.about,
-        },
+        "usual": None if usual is None else usual.as_json(),
         "sessions": [
             {
                 "name": session.name,
                 "score": round(session.score, 3),
-                "share_below": None if norms is None else norms.share_below(session.score),
+                "usual": None if (own := usual_scores(norms, session)) is None else own.as_json(),
                 "duration_ms": session.duration_ms,
                 "num_scored": session.num_scored,
                 "moments": [moment.as_json() for moment in session.moments[:top]],

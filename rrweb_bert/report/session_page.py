@@ -17,7 +17,7 @@ from rrweb_bert.report.neighbours import Neighbour
 from rrweb_bert.surprise.moments import NUM_TOP, ONE_IN, Moment, SessionSurprise, session_entries
 from rrweb_bert.surprise.norms import Norms
 from rrweb_bert.surprise.scoring import EventScores
-from rrweb_bert.surprise.usual import told_usual
+from rrweb_bert.surprise.usual import usual_scores
 from rrweb_tokenizer import EncodedSession, RRWebTokenizer
 from rrweb_tokenizer.telling.records import Event
 from rrweb_tokenizer.telling.wording import clock, duration
@@ -103,7 +103,7 @@ def _lead(scored: ScoredSession) -> list[Markup]:
     lead = [tiles(figures)]
     if len(scored.session.event_times_ms):
         lead.insert(0, paragraph(_date(float(scored.session.event_times_ms[0])), is_soft=True))
-    if usual := told_usual(scored.norms, judged.score):
+    if usual := usual_scores(scored.norms, judged):
         lead.append(paragraph(f"{usual}.", is_soft=True))
     if scored.remark:
         lead.append(paragraph(f"Note: {scored.remark}", is_soft=True))

@@ -3,10 +3,10 @@
 An address costs a model more nats than a blur, whatever the visitor does. So an event's nats are
 turned into its place among those of its kind: `rarity` 0.01 says that one in a hundred clicks of
 the reference sessions is as little expected. The reference is stored beside the model's weights as
-`surprise_norms.json`: quantiles of each kind and of the sessions' scores (`usual`), and with which
+`surprise_norms.json`: quantiles of each kind, the scores of the sessions (`usual`), and with which
 options they were measured.
 
-Letters in shapes: e events, q quantiles.
+Letters in shapes: e events, q quantiles of a kind, s sessions.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ from rrweb_bert.surprise.scoring import EventScores, ScoringOptions
 from rrweb_tokenizer.structural_vocab import NUM_STRUCTURAL, STRUCTURAL_IDS, STRUCTURAL_TOKENS
 from rrweb_tokenizer.telling.reader import printable
 
-__all__ = ["NORMS_FILE", "KindNorm", "Norms", "fit_norms", "quantiles_of", "weights_hash"]
+__all__ = ["NORMS_FILE", "KindNorm", "Norms", "SessionScores", "fit_norms", "weights_hash"]
 
 NORMS_FILE: Final = "surprise_norms.json"
 _FORMAT: Final = 1
 _LEVELS: Final = np.concatenate([np.arange(0.0, 0.99, 0.01), [0.99, 0.995, 0.999, 1.0]])
 _MIN_EVENTS: Final = 30  # kinds with fewer are compared with all events
+_MIN_SESSIONS: Final = 30
 _ANY: Final = "any"
 
 
@@ -64,6 +65,31 @@ class KindNorm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SessionScores:
+    """The scores of the reference's sessions.
+
+    Attributes:
+        num_events: (s,) int64, how many events of each have a score.
+        scores: (s,) float64.
+    """
+
+    num_events: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float64]
+
+    def like(self, num_events: int | None) -> npt.NDArray[np.float64]:
+        """The scores of the third of the sessions that are most like one in length, 30 at least.
+
+        Args:
+            num_events: of that session; None for the scores of all.
+        """
+        if num_events is None:
+            return self.scores
+        distance = np.abs(np.log1p(self.num_events) - np.log1p(num_events))
+        chosen = max(_MIN_SESSIONS, len(self.scores) // 3)
+        return self.scores[np.argsort(distance, kind="stable")[:chosen]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Norms:
     """The reference of a model.
 
@@ -72,8 +98,7 @@ class Norms:
         options: how events were hidden.
         num_sessions: of how many sessions.
         weights_sha256: of the model; "" where the norms are of the sessions themselves.
-        session_scores: (q,) float64, ascending, the scores of these sessions at the fractions of
-            `_LEVELS`; None where they were not measured.
+        session_scores: of these sessions; None where they were not measured.
         about: what sessions they were, in a few words; may be empty.
     """
 
@@ -81,21 +106,8 @@ class Norms:
     options: ScoringOptions
     num_sessions: int
     weights_sha256: str = ""
-    session_scores: npt.NDArray[np.float64] | None = None
+    session_scores: SessionScores | None = None
     about: str = ""
-
-    def usual_scores(self) -> tuple[float, float] | None:
-        """Between which scores the middle half of the reference's sessions lies."""
-        if self.session_scores is None:
-            return None
-        low, high = np.interp((0.25, 0.75), _LEVELS, self.session_scores).tolist()
-        return low, high
-
-    def share_below(self, score: float) -> float | None:
-        """The share of the reference's sessions whose score is lower, 0 to 1."""
-        if self.session_scores is None:
-            return None
-        return float(np.interp(score, self.session_scores, _LEVELS))
 
     def rarity(self, scores: EventScores) -> npt.NDArray[np.float64]:
         """(e,) how rare it is that an event of its kind is so little expected, 0 to 1."""
@@ -117,7 +129,10 @@ class Norms:
         if self.about:
             content["about"] = self.about
         if self.session_scores is not None:
-            content["session_scores"] = _written(self.session_scores)
+            content["session_scores"] = {
+                "num_events": self.session_scores.num_events.tolist(),
+                "scores": _written(self.session_scores.scores),
+            }
         content |= {
             "options": asdict(self.options),
             "kinds": {
@@ -161,9 +176,7 @@ class Norms:
             num_sessions=int(content["num_sessions"]),
             weights_sha256=str(content["weights_sha256"]),
             session_scores=(
-                _parse_quantiles("session_scores", content["session_scores"])
-                if "session_scores" in content
-                else None
+                _parse_scores(content["session_scores"]) if "session_scores" in content else None
             ),
             about=printable(str(content.get("about", ""))),
         )
@@ -211,33 +224,31 @@ def weights_hash(model_dir: Path) -> str:
     return hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()
 
 
-def quantiles_of(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """(q,) the values at the fractions of `_LEVELS`; zeros where there are none."""
-    return np.quantile(values, _LEVELS) if len(values) else np.zeros(len(_LEVELS))
-
-
 def _norm_of(nats: npt.NDArray[np.float64]) -> KindNorm:
-    return KindNorm(num_events=len(nats), quantiles=quantiles_of(nats))
+    values = np.quantile(nats, _LEVELS) if len(nats) else np.zeros(len(_LEVELS))
+    return KindNorm(num_events=len(nats), quantiles=values)
 
 
-def _written(quantiles: npt.NDArray[np.float64]) -> list[float]:
-    return [round(value, 4) for value in quantiles.tolist()]
+def _written(values: npt.NDArray[np.float64]) -> list[float]:
+    return [round(value, 4) for value in values.tolist()]
 
 
 def _parse_kind(kind: str, norm: dict[str, Any]) -> KindNorm:
     if kind != _ANY and STRUCTURAL_IDS.get(kind, NUM_STRUCTURAL) >= NUM_STRUCTURAL:
         raise ValueError(f"kind {kind!r} is no token")
-    if int(norm["num_events"]) < 0:
-        raise ValueError(f"{kind}: num_events must be a count")
-    return KindNorm(
-        num_events=int(norm["num_events"]), quantiles=_parse_quantiles(kind, norm["quantiles"])
-    )
-
-
-def _parse_quantiles(name: str, found: Any) -> npt.NDArray[np.float64]:
-    quantiles = np.array(found, dtype=np.float64)
+    quantiles = np.array(norm["quantiles"], dtype=np.float64)
     if quantiles.shape != _LEVELS.shape or not np.isfinite(quantiles).all():
-        raise ValueError(f"{name}: {len(_LEVELS)} finite quantiles are expected")
-    if (np.diff(quantiles) < 0).any():
-        raise ValueError(f"{name}: quantiles must ascend")
-    return quantiles
+        raise ValueError(f"{kind}: {len(_LEVELS)} finite quantiles are expected")
+    if (np.diff(quantiles) < 0).any() or int(norm["num_events"]) < 0:
+        raise ValueError(f"{kind}: quantiles must ascend, and num_events be a count")
+    return KindNorm(num_events=int(norm["num_events"]), quantiles=quantiles)
+
+
+def _parse_scores(found: dict[str, Any]) -> SessionScores:
+    num_events = np.array(found["num_events"], dtype=np.int64)
+    scores = np.array(found["scores"], dtype=np.float64)
+    if num_events.ndim != 1 or num_events.shape != scores.shape or not len(scores):
+        raise ValueError("session_scores: as many num_events as scores are expected")
+    if (num_events < 0).any() or not np.isfinite(scores).all():
+        raise ValueError("session_scores: counts and finite scores are expected")
+    return SessionScores(num_events=num_events, scores=scores)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,10 +18,16 @@ from rrweb_bert.evaluation import KINDS
 from rrweb_bert.modeling_rrweb_bert import IGNORE_INDEX, RRWebBertForMaskedLM, model_config
 from rrweb_bert.surprise.judge import load_judge
 from rrweb_bert.surprise.masked_copies import masked_copies, scored_events
-from rrweb_bert.surprise.moments import Moment, find_moments, session_score, session_surprise
-from rrweb_bert.surprise.norms import NORMS_FILE, Norms, fit_norms, weights_hash
+from rrweb_bert.surprise.moments import (
+    Moment,
+    SessionSurprise,
+    find_moments,
+    session_score,
+    session_surprise,
+)
+from rrweb_bert.surprise.norms import NORMS_FILE, Norms, SessionScores, fit_norms, weights_hash
 from rrweb_bert.surprise.scoring import EventScores, Scorer, ScoringOptions
-from rrweb_bert.surprise.usual import norms_of_sessions, score_of, told_usual
+from rrweb_bert.surprise.usual import norms_of_sessions, score_of, usual_scores
 from rrweb_tokenizer import RRWebTokenizer
 from rrweb_tokenizer.structural_vocab import MASK_ID, STRUCTURAL_IDS
 
@@ -245,31 +252,79 @@ def scored_visits(num, nats):
     return [(times_ms, scores_of([CLICK] * 3, [0.1, 0.2, nats * n])) for n in range(num)]
 
 
+def judged_session(num_scored, score):
+    return SessionSurprise(
+        name="a", score=score, moments=(), num_scored=num_scored, duration_ms=0.0
+    )
+
+
 def test_norms_know_which_scores_are_usual():
     norms = norms_of_sessions(scored_visits(101, 1.0), ScoringOptions(), about="made-up visits")
-    low, high = norms.usual_scores()
-    assert low < high
     scores = [score_of(times_ms, scores, norms) for times_ms, scores in scored_visits(101, 1.0)]
-    assert norms.share_below(scores[0]) == 0.0
-    assert norms.share_below(scores[50]) == pytest.approx(0.5, abs=0.02)
-    assert norms.share_below(max(scores) + 1) == 1.0
-    inside = sum(low <= score <= high for score in scores)
-    assert 49 <= inside <= 53
+    usual = usual_scores(norms)
+    assert 49 <= sum(usual.low <= score <= usual.high for score in scores) <= 53
+    told = f"Usual scores: {usual.low:.1f} to {usual.high:.1f}, the middle half of 101 sessions"
+    assert str(usual) == f"{told} (made-up visits)"
 
 
-def test_a_score_is_told_beside_what_is_usual():
-    visits = [(np.zeros(1), scores_of([CLICK], [float(n)])) for n in range(101)]
-    norms = norms_of_sessions(visits, ScoringOptions(), about="made-up visits")
-    low, high = norms.usual_scores()
-    told = (
-        f"Usual scores: {low:.1f} to {high:.1f}, the middle half of 101 sessions (made-up visits)"
+def norms_by_length():
+    """Of 90 sessions: as many bits as ten times the digits of their number of events."""
+    norms = fit_norms([scores_of([CLICK], [1.0])], ScoringOptions())
+    num_events = np.repeat([10, 100, 1000], 30)
+    scores = np.repeat([10.0, 20.0, 30.0], 30) + np.tile(np.arange(30) / 100, 3)
+    return replace(norms, session_scores=SessionScores(num_events=num_events, scores=scores))
+
+
+@pytest.mark.parametrize(
+    ("num_scored", "score", "usual_is", "told"),
+    [
+        (9, 5.0, "10.1 to 10.2", "none scores lower"),
+        (120, 20.145, "20.1 to 20.2", "50% score lower"),
+        (5000, 99.0, "30.1 to 30.2", "all score lower"),
+        (5000, 30.285, "30.1 to 30.2", "97% score lower"),
+    ],
+)
+def test_a_score_is_told_beside_those_of_sessions_of_its_length(num_scored, score, usual_is, told):
+    usual = usual_scores(norms_by_length(), judged_session(num_scored, score))
+    compared = "the middle half of the 30 nearest in length of 90 sessions"
+    assert str(usual) == f"Usual scores: {usual_is}, {compared}; {told}"
+    assert json.loads(json.dumps(usual.as_json()))["num_compared"] == 30
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.tuples(st.integers(0, 10**6), st.floats(0, 60)), min_size=1, max_size=120),
+    st.integers(0, 10**6),
+    st.floats(0, 60),
+    st.floats(0, 60),
+)
+def test_a_higher_score_is_above_as_many_sessions_or_more(sessions, num_scored, first, second):
+    measured = SessionScores(
+        num_events=np.array([n for n, _ in sessions]), scores=np.array([s for _, s in sessions])
     )
-    assert told_usual(norms) == told
-    assert told_usual(norms, 0.0) == f"{told}; none of them scores lower"
-    assert told_usual(norms, 1e3) == f"{told}; none of them scores higher"
-    middle = score_of(*visits[50], norms)
-    assert told_usual(norms, middle) == f"{told}; 50% of them score lower"
-    assert told_usual(fit_norms([visits[3][1]], ScoringOptions()), 1.0) == ""
+    norms = replace(fit_norms([], ScoringOptions()), session_scores=measured)
+    usual = [
+        usual_scores(norms, judged_session(num_scored, score)) for score in sorted((first, second))
+    ]
+    assert 0.0 <= usual[0].share_below <= usual[1].share_below <= 1.0
+    assert usual[0].low <= usual[0].high
+    assert min(30, len(sessions)) <= usual[0].num_compared <= len(sessions)
+
+
+def test_scores_of_sessions_come_back_with_the_norms(tmp_path):
+    norms = norms_of_sessions(scored_visits(9, 2.0), ScoringOptions(), about="made-up visits")
+    norms.save(tmp_path / NORMS_FILE)
+    loaded = Norms.load(tmp_path / NORMS_FILE)
+    assert loaded.session_scores.num_events.tolist() == [3] * 9
+    assert str(usual_scores(loaded)) == str(usual_scores(norms))
+
+
+def test_norms_from_before_there_were_scores_of_sessions_are_read(tmp_path):
+    path = tmp_path / NORMS_FILE
+    fit_norms([scores_of([CLICK] * 50, np.linspace(0, 9, 50))], ScoringOptions()).save(path)
+    assert not {"session_scores", "about"} & set(json.loads(path.read_text()))
+    assert usual_scores(Norms.load(path)) is None
+    assert usual_scores(None) is None
 
 
 def test_the_score_of_a_session_is_that_which_the_norms_are_of(tokenizer, sessions):
@@ -278,33 +333,6 @@ def test_the_score_of_a_session_is_that_which_the_norms_are_of(tokenizer, sessio
         scores = Scorer(model=KnownModel(), device=CPU).score(session)
         judged = session_surprise("a", session, scores, norms, tokenizer, max_moments=1)
         assert judged.score == score_of(session.event_times_ms[scores.events], scores, norms)
-
-
-@settings(max_examples=30)
-@given(st.lists(st.floats(0, 50), min_size=1, max_size=30), st.floats(0, 60), st.floats(0, 60))
-def test_a_higher_score_is_above_as_many_sessions_or_more(nats, first, second):
-    visits = [(np.zeros(1), scores_of([CLICK], [value])) for value in nats]
-    norms = norms_of_sessions(visits, ScoringOptions())
-    low, high = sorted((first, second))
-    assert 0.0 <= norms.share_below(low) <= norms.share_below(high) <= 1.0
-
-
-def test_scores_of_sessions_come_back_with_the_norms(tmp_path):
-    norms = norms_of_sessions(scored_visits(9, 2.0), ScoringOptions(), about="made-up visits")
-    norms.save(tmp_path / NORMS_FILE)
-    loaded = Norms.load(tmp_path / NORMS_FILE)
-    assert loaded.about == "made-up visits"
-    assert loaded.usual_scores() == pytest.approx(norms.usual_scores(), abs=1e-3)
-
-
-def test_norms_from_before_there_were_scores_of_sessions_are_read(tmp_path):
-    path = tmp_path / NORMS_FILE
-    fit_norms([scores_of([CLICK] * 50, np.linspace(0, 9, 50))], ScoringOptions()).save(path)
-    content = json.loads(path.read_text())
-    assert not {"session_scores", "about"} & set(content)
-    norms = Norms.load(path)
-    assert norms.usual_scores() is None
-    assert norms.share_below(3.0) is None
 
 
 def test_norms_come_back_from_their_file_as_they_were(tmp_path):
@@ -340,8 +368,10 @@ def test_events_are_hidden_as_they_were_for_the_norms(tmp_path):
         lambda c: c["options"].update(other=1),
         lambda c: c.update(kinds=[]),
         lambda c: c.update(session_scores=[1.0]),
-        lambda c: c.update(session_scores=c["kinds"]["any"]["quantiles"][::-1]),
-        lambda c: c.update(session_scores="3"),
+        lambda c: c.update(session_scores={"num_events": [], "scores": []}),
+        lambda c: c.update(session_scores={"num_events": [1], "scores": [1.0, 2.0]}),
+        lambda c: c.update(session_scores={"num_events": [-1], "scores": [1.0]}),
+        lambda c: c.update(session_scores={"num_events": [1], "scores": [float("inf")]}),
     ],
 )
 def test_damaged_norms_are_refused_by_name(tmp_path, damage):

@@ -213,7 +213,7 @@ def test_norms_are_stored_with_the_model_and_used(model_dir, recordings, tmp_pat
     assert found["usual"]["about"] == "made-up <visits>"
     assert found["usual"]["num_sessions"] == 3
     assert found["usual"]["low"] <= found["usual"]["high"]
-    assert {0 <= session["share_below"] <= 1 for session in found["sessions"]} == {True}
+    assert {0 <= session["usual"]["share_below"] <= 1 for session in found["sessions"]} == {True}
     # Other weights in the same folder: the norms are not theirs.
     set_seed(4)
     RRWebBertForMaskedLM(model_config("tiny", window_tokens=512)).save_pretrained(own)
