@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     tasks = _tasks(arguments)
     check_model(arguments.model)
     check_input(arguments.data)
-    from .probing.options import judged
+    from .probing.pairs import judged
     from .probing.probe_run import probe_pair, summarise
     from .probing.tables import markdown_table, probe_tables, text_table
 

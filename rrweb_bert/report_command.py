@@ -155,7 +155,7 @@ def _neighbours(
 ) -> list[Neighbour] | None:
     if arguments.neighbours is None:
         return None
-    from .embeddings.vectors import model_hash
+    from .embeddings.hashes import model_hash
     from .report.neighbours import check_model_of, nearest, pooling_of, windows_of
 
     encoder, path = judge.encoder, arguments.neighbours

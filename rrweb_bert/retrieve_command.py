@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     check_model(arguments.model)
     check_input(arguments.data)
-    from .probing.options import judged
+    from .probing.pairs import judged
     from .probing.retrieve_run import retrieve_pair, summarise_retrieval
     from .probing.tables import markdown_table, retrieval_tables, text_table
 

@@ -42,7 +42,7 @@ from .encoder_inputs import (
 from .encoder_loading import Precision, find_device, find_precision, load_model, load_tokenizer
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
 from .window_passes import BATCHES_AT_ONCE, NUM_SPECIAL, WindowPasses
-from .window_pooling import POOLINGS, POSITIONS, Window, cut_session, vectors_of_sums
+from .window_pooling import POOLINGS, POSITIONS, Window, cut_session
 from .window_vectors import WindowSums, WindowVectors
 
 __all__ = [
@@ -234,12 +234,7 @@ class SessionEncoder:
             show_progress=show_progress,
             on_error=on_error,
         )
-        mean_sums = found.sums.astype(np.float64).mean(axis=1)
-        sums = np.zeros((len(given), len(POSITIONS), self.hidden_size))
-        counts = np.zeros((len(given), len(POSITIONS)), dtype=np.int64)
-        np.add.at(sums, found.session_index, mean_sums)
-        np.add.at(counts, found.session_index, found.counts)
-        vectors = vectors_of_sums(sums, counts, pooling)
+        vectors = found.of_sessions(len(given), pooling)
         vectors[[skipped.index for skipped in self.skipped]] = np.nan
         return vectors
 
@@ -260,9 +255,8 @@ class SessionEncoder:
             show_progress=show_progress,
             on_error=on_error,
         )
-        mean_sums = found.sums.astype(np.float64).mean(axis=1)
         return WindowVectors(
-            vectors=vectors_of_sums(mean_sums, found.counts, pooling),
+            vectors=found.of_windows(pooling),
             session_index=found.session_index,
             starts=found.starts,
             stops=found.stops,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .window_pooling import POSITIONS, vectors_of_sums
+
 __all__ = ["WindowSums", "WindowVectors"]
 
 
@@ -43,6 +45,8 @@ class WindowSums:
         sums: (w, L, P, H) float32: hidden states summed, by layer and kind of positions.
         counts: (w, P) int64: over how many positions.
         session_index, starts, stops, start_ms, end_ms: as in `WindowVectors`.
+
+    Their means over the layers are what vectors are made of.
     """
 
     sums: npt.NDArray[np.float32]
@@ -52,3 +56,20 @@ class WindowSums:
     stops: npt.NDArray[np.int64]
     start_ms: npt.NDArray[np.float64]
     end_ms: npt.NDArray[np.float64]
+
+    def of_windows(self, pooling: str) -> npt.NDArray[np.float32]:
+        """(w, H') a vector a window; H' is H, or several times that, as the pooling says."""
+        return vectors_of_sums(self._mean_sums(), self.counts, pooling)
+
+    def of_sessions(self, num_sessions: int, pooling: str) -> npt.NDArray[np.float32]:
+        """(num_sessions, H') a vector a session: the mean over the positions of all its windows."""
+        mean_sums = self._mean_sums()
+        sums = np.zeros((num_sessions, *mean_sums.shape[1:]))
+        counts = np.zeros((num_sessions, len(POSITIONS)), dtype=np.int64)
+        np.add.at(sums, self.session_index, mean_sums)
+        np.add.at(counts, self.session_index, self.counts)
+        return vectors_of_sums(sums, counts, pooling)
+
+    def _mean_sums(self) -> npt.NDArray[np.float64]:
+        means: npt.NDArray[np.float64] = self.sums.astype(np.float64).mean(axis=1)
+        return means

@@ -28,13 +28,14 @@ from rrweb_tokenizer.telling.wording import counted
 
 from ..command_progress import Progress
 from ..window_pooling import POOLINGS
+from .hashes import model_hash, tokenizer_hash
 from .labels import Labels, read_labels
 from .layout import Header, read_header
 from .merging import Counts, merge, rejected_file
 from .options import EmbedOptions
 from .parts import EmbeddedFile, EmbeddedParts
 from .pieces import CorpusPieces, Piece, PieceFile, Pieces, RecordingPieces
-from .vectors import batch_of_sessions, model_hash, tokenizer_hash
+from .vectors import batch_of_sessions
 
 if TYPE_CHECKING:
     from ..session_encoder import SessionEncoder

@@ -5,8 +5,6 @@ Letters in shapes: s sessions, w windows of all of them, H length of a vector.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,45 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from data_prep.encoding import tokenizer_hashes
 from data_prep.session_row import SessionRow
-from rrweb_tokenizer import RRWebTokenizer
 
 from ..session_ids import event_starts_of
-from ..window_pooling import POSITIONS, vectors_of_sums
 from .layout import schema_of
 
 if TYPE_CHECKING:
     from ..session_encoder import SessionEncoder, WindowSums
 
-__all__ = ["batch_of_sessions", "model_hash", "tokenizer_hash", "vectors_of_sessions"]
+__all__ = ["batch_of_sessions", "vectors_of_sessions"]
 
 # 1970 to 9999: what an Arrow timestamp and Python's dates both hold.
 _LAST_MS: Final = 253_402_300_799_999
-_DECIDING: Final = (
-    "hidden_act",
-    "layer_norm_eps",
-    "max_position_embeddings",
-    "num_attention_heads",
-    "num_hidden_layers",
-)
-
-
-def model_hash(encoder: SessionEncoder) -> str:
-    """A hash of the encoder's weights, and of what its configuration does with them."""
-    config = encoder.model.config
-    digest = hashlib.sha256(json.dumps([str(getattr(config, n)) for n in _DECIDING]).encode())
-    for name, weight in sorted(encoder.model.bert.state_dict().items()):
-        values = weight.detach().cpu().contiguous()
-        digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
-        digest.update(values.numpy().tobytes())
-    return digest.hexdigest()
-
-
-def tokenizer_hash(tokenizer: RRWebTokenizer) -> str:
-    """A hash of the files that decide the ids."""
-    hashes = json.dumps(tokenizer_hashes(tokenizer), sort_keys=True)
-    return hashlib.sha256(hashes.encode()).hexdigest()
 
 
 def vectors_of_sessions(
@@ -60,13 +31,7 @@ def vectors_of_sessions(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], WindowSums]:
     """(s, H) vectors of the sessions and (w, H) of their windows, from one pass of the model."""
     found = encoder.window_sums(list(rows), pooling=pooling, batch_size=batch_size)
-    window_sums = found.sums.astype(np.float64).mean(axis=1)
-    sums = np.zeros((len(rows), *window_sums.shape[1:]))
-    counts = np.zeros((len(rows), len(POSITIONS)), dtype=np.int64)
-    np.add.at(sums, found.session_index, window_sums)
-    np.add.at(counts, found.session_index, found.counts)
-    sessions = vectors_of_sums(sums, counts, pooling)
-    return sessions, vectors_of_sums(window_sums, found.counts, pooling), found
+    return found.of_sessions(len(rows), pooling), found.of_windows(pooling), found
 
 
 def batch_of_sessions(

@@ -32,8 +32,8 @@ from .intervals import NUM_RESAMPLES
 from .ngrams import NGramCounts, count_ngrams
 from .page import evaluation_page
 from .predictors import ModelPredictor
-from .report import summary
 from .running import baselines_of, sum_split
+from .summary import summary
 
 __all__ = ["evaluate"]
 

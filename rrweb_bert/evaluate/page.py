@@ -11,7 +11,7 @@ from data_prep.html_page import page, paragraph, section, table, tiles
 from rrweb_tokenizer.telling.wording import counted
 
 from .figures import MODEL
-from .report import COLUMNS, basis, number, percent, with_interval
+from .summary import COLUMNS, basis, number, percent, with_interval
 
 __all__ = ["evaluation_page"]
 

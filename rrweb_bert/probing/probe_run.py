@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from .classifiers import Candidate, boosting, sparse_linear
 from .labels import SpanTask, Task
-from .options import Probed
+from .pairs import Probed
 from .probes import (
     COMBINED,
     COUNTS,

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from ..window_pooling import POOLINGS
 from .count_features import event_pattern
 from .labels import Task
-from .options import Probed
+from .pairs import Probed
 from .probes import (
     ENCODER,
     UNTRAINED,

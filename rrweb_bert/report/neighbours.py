@@ -69,7 +69,7 @@ def check_model_of(path: Path, model: str) -> None:
 
     Args:
         path: the file.
-        model: hash of the model (`embeddings.vectors.model_hash`).
+        model: hash of the model (`embeddings.hashes.model_hash`).
 
     Raises:
         DataError: they are another's, or it is no file of embeddings.

@@ -20,8 +20,8 @@ from data_prep.files import finish_replacing, put_in_place, sha256_of, sync_file
 from rrweb_tokenizer import RRWebTokenizer
 from rrweb_tokenizer.text_model import TextModel
 
+from ..embeddings.hashes import tokenizer_hash
 from ..embeddings.layout import OWN_COLUMNS, Header, read_header
-from ..embeddings.vectors import tokenizer_hash
 from .centring import mean_of, unit_vectors
 from .layout import INDEX_FILE, ITEM, WINDOW, IndexFile, IndexHeader, open_header, seal
 from .neighbours import EXACT_LIMIT, Tuned, build_lists

@@ -17,7 +17,8 @@ from data_prep.prepare_options import PrepareOptions
 from data_prep.session_row import SessionRow
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 
-from ..embeddings.vectors import model_hash, tokenizer_hash, vectors_of_sessions
+from ..embeddings.hashes import model_hash, tokenizer_hash
+from ..embeddings.vectors import vectors_of_sessions
 from .centring import unit_vectors
 from .layout import WINDOW, IndexHeader
 from .why import Moments
