@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -180,7 +181,7 @@ def _folder_lines(
             continue
         told = [moment for moment in session.moments if arguments.all or moment.stands_out]
         if not told:
-            yield f"{'':>11}nothing"
+            yield f"{'':>11}nothing stands out"
         for moment in told[: arguments.moments]:
             yield f"{clock(moment.elapsed_ms):>9}  {moment.line}"
             yield f"{'':>11}{moment.reason}"
@@ -219,7 +220,7 @@ def _usual_line(norms: Norms | None, session: SessionSurprise | None = None) -> 
 
     usual = usual_scores(norms, session)
     if usual is not None:
-        yield str(usual)
+        yield from textwrap.wrap(str(usual), 96, subsequent_indent="  ")
 
 
 def _as_json(

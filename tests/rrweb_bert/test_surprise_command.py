@@ -203,7 +203,7 @@ def test_norms_are_stored_with_the_model_and_used(model_dir, recordings, tmp_pat
         out, err = capsys.readouterr()
         assert "note:" not in err
         assert "Usual scores: " in out
-        assert "the middle half of 3 sessions (made-up <visits>)" in out
+        assert "the middle half of 3 sessions (made-up <visits>)" in " ".join(out.split())
     page = tmp_path / "page.html"
     assert run("report", recordings / "visit-0.json", "--model", own, "--output", page) == 0
     assert "the middle half of 3 sessions (made-up &lt;visits&gt;)" in page.read_text()
