@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from data_prep.errors import DataError
 from data_prep.files import write_text_atomically
 from data_prep.reading_options import add_reading_options, check_reading
-from rrweb_tokenizer.telling.wording import clock, duration
+from rrweb_tokenizer.telling.wording import clock, counted, duration
 
 from .early_checks import check_file_to_write, check_model, listed_input
 from .options import UsageError
@@ -193,7 +193,7 @@ def _session_lines(
     from .surprise.moments import NUM_TOP, ONE_IN
 
     yield (
-        f"{session.name}: {session.num_scored:,} events judged; score {session.score:.1f}: the "
+        f"{session.name}: {counted(session.num_scored, 'event')} judged; score {session.score:.1f}: the "
         f"bits of its {NUM_TOP} rarest moments, on average"
     )
     if not session.moments:

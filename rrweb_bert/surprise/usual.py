@@ -20,6 +20,7 @@ import numpy.typing as npt
 from rrweb_bert.surprise.moments import NUM_TOP, SessionSurprise, find_moments, session_score
 from rrweb_bert.surprise.norms import Norms, SessionScores, fit_norms
 from rrweb_bert.surprise.scoring import EventScores, ScoringOptions
+from rrweb_tokenizer.telling.wording import counted
 
 __all__ = ["Usual", "norms_of_sessions", "score_of", "usual_scores"]
 
@@ -88,7 +89,7 @@ class Usual:
         length = f"the {self.num_compared:,} nearest in length of " if self._is_part else ""
         told = (
             f"Usual scores: {self.low:.1f} to {self.high:.1f}, the middle half of {length}"
-            f"{self.num_sessions:,} sessions{about}"
+            f"{counted(self.num_sessions, 'session')}{about}"
         )
         if self.share_below is None:
             return told
