@@ -193,8 +193,8 @@ def _session_lines(
     from .surprise.moments import NUM_TOP, ONE_IN
 
     yield (
-        f"{session.name}: {counted(session.num_scored, 'event')} judged; score {session.score:.1f}: the "
-        f"bits of its {NUM_TOP} rarest moments, on average"
+        f"{session.name}: {counted(session.num_scored, 'event')} judged; score "
+        f"{session.score:.1f}: the bits of its {NUM_TOP} rarest moments, on average"
     )
     if not session.moments:
         yield "nothing that a visitor did: no event to judge"
