@@ -6,6 +6,7 @@ Nothing here imports torch or transformers.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,7 @@ __all__ = [
     "check_file_to_write",
     "check_input",
     "check_model",
-    "listed_input",
+    "listed_inputs",
     "tokenizer_path",
 ]
 
@@ -39,13 +40,13 @@ def check_input(path: Path | str) -> None:
         raise DataError(f"{path} does not exist; name a folder of recordings or a file")
 
 
-def listed_input(path: Path | str) -> Manifest:
-    """The files of a recording, folder or address.
+def listed_inputs(paths: Sequence[Path | str]) -> Manifest:
+    """The files of recordings, folders and addresses.
 
     Raises:
         DataError: there is nothing, or the place cannot be reached.
     """
-    return list_sources([path if is_remote(str(path)) else Path(path)])
+    return list_sources([path if is_remote(str(path)) else Path(path) for path in paths])
 
 
 def check_embeddings(path: Path) -> None:

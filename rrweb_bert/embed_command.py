@@ -28,9 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "data",
-        nargs="?",
-        help="prepared corpus, folder of recordings, file or address; the embedded sample where "
-        "left out",
+        metavar="DATA",
+        nargs="*",
+        help="recordings, folders and addresses of such, or a prepared corpus; the embedded sample "
+        "where left out",
     )
     parser.add_argument(
         "--output",
@@ -110,8 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: an option is none that there is.
     """
     data, labels = arguments.data, arguments.labels
-    if data is None:
-        data = str(sample_directory())
+    if not data:
+        data = [str(sample_directory())]
         labels = labels or sample_directory().with_name("sample_labels.jsonl")
         print("no DATA: the embedded sample of 60 recordings, with its labels")
     try:
@@ -127,7 +128,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
-    check_input(data)
+    for place in data:
+        check_input(place)
     if labels is not None and not labels.is_file():
         raise UsageError(f"--labels {labels}: there is no such file")
     check_file_to_write(arguments.output)

@@ -16,7 +16,7 @@ from data_prep.files import write_text_atomically
 from data_prep.reading_options import add_reading_options, check_reading
 from rrweb_tokenizer.telling.wording import clock, counted, duration
 
-from .early_checks import check_file_to_write, check_model, listed_input
+from .early_checks import check_file_to_write, check_model, listed_inputs
 from .options import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Tell the moments of a session that the model finds least expected; of a folder, which "
         "sessions to watch first, and why."
     )
-    parser.add_argument("path", help="recording, folder of recordings, or an address of such")
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="+", help="recordings, folders and addresses of such"
+    )
     parser.add_argument("--model", help="folder or Hub name of a model (default the package's own)")
     parser.add_argument(
         "--top",
@@ -79,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.top < 1 or arguments.moments < 1:
         raise UsageError("--top and --moments count what is told: at least 1")
-    manifest = listed_input(arguments.path)
+    manifest = listed_inputs(arguments.paths)
     check_reading(arguments)
     check_model(arguments.model)
     if arguments.output is not None:

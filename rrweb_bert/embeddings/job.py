@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
@@ -21,12 +21,12 @@ from data_prep.cache import default_cache_dir
 from data_prep.corpus import PreparedCorpus
 from data_prep.encoding import tokenizer_code_hash, tokenizer_hashes
 from data_prep.errors import DataError
-from data_prep.manifest import list_sources, skipped_text
-from data_prep.remote import is_remote
+from data_prep.manifest import skipped_text
 from data_prep.remote_copies import open_if_corpus
 from rrweb_tokenizer.telling.wording import counted
 
 from ..command_progress import Progress
+from ..early_checks import listed_inputs
 from ..window_pooling import POOLINGS
 from .hashes import model_hash, tokenizer_hash
 from .labels import Labels, read_labels
@@ -48,7 +48,7 @@ _GPU_PIECE, _CPU_PIECE = 128, 8
 
 
 def embed(
-    data: Path | str,
+    data: Path | str | Sequence[Path | str],
     output: Path,
     encoder: SessionEncoder,
     options: EmbedOptions | None = None,
@@ -60,7 +60,7 @@ def embed(
     """Embed all sessions into a Parquet file, and return what it says of itself.
 
     Args:
-        data: a prepared corpus, a folder of recordings, a file, or an address.
+        data: a prepared corpus, or recordings: folders, files, addresses.
         output: the Parquet file; the folders above it are made.
         encoder: the model.
         options: see `EmbedOptions`.
@@ -78,13 +78,14 @@ def embed(
         raise DataError(f"{output} is a folder; --output is the file to write")
     output.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(output.with_name(f".{output.name}.lock")):
-        return _Job(data, output, encoder, options, model_name, tokenizer_path, report).run()
+        places = [data] if isinstance(data, str | Path) else list(data)
+        return _Job(places, output, encoder, options, model_name, tokenizer_path, report).run()
 
 
 class _Job:
     def __init__(
         self,
-        data: Path | str,
+        places: Sequence[Path | str],
         output: Path,
         encoder: SessionEncoder,
         options: EmbedOptions,
@@ -100,7 +101,7 @@ class _Job:
         self._sessions_a_piece = _GPU_PIECE if is_cuda else _CPU_PIECE
         self._labels = read_labels(options.labels)
         self._tokenizer = tokenizer_hash(encoder.tokenizer)
-        self._pieces = self._open(data)
+        self._pieces = self._open(places)
         self._header = Header(
             level=options.level,
             pooling=options.pooling,
@@ -137,11 +138,14 @@ class _Job:
         self._say(counts, progress)
         return read_header(self._output)
 
-    def _open(self, data: Path | str) -> Pieces:
-        if corpus := open_if_corpus(data, default_cache_dir(), report=self._report):
-            self._check_tokenizer(corpus)
-            return CorpusPieces(corpus, sessions_a_piece=self._sessions_a_piece)
-        manifest = list_sources([data if is_remote(str(data)) else Path(data)])
+    def _open(self, places: Sequence[Path | str]) -> Pieces:
+        for place in places:
+            if corpus := open_if_corpus(place, default_cache_dir(), report=self._report):
+                if len(places) > 1:
+                    raise DataError(f"{place} is a prepared corpus; embed it by itself")
+                self._check_tokenizer(corpus)
+                return CorpusPieces(corpus, sessions_a_piece=self._sessions_a_piece)
+        manifest = listed_inputs(places)
         if manifest.skipped:
             self._report(f"not looked at: {skipped_text(manifest.skipped)}")
         return RecordingPieces(
