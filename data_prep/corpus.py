@@ -147,6 +147,11 @@ def open_corpus(path: Path) -> PreparedCorpus:
         DataError: No corpus, of another version, or damaged; says where and what to do.
     """
     corpus = read_corpus_file(path)
+    for split in SPLITS:
+        if split not in corpus.splits or split not in corpus.num_windows:
+            raise DataError(
+                f"{path / CORPUS_FILE} says nothing of the split {split}; {PREPARE_AGAIN}"
+            )
     for split, summary in corpus.splits.items():
         for shard in summary.shards:
             if not is_shard_name(shard.name):

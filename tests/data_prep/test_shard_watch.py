@@ -1,5 +1,6 @@
 """A shard that is not the file that was prepared is found: at the start, and while it is read."""
 
+import json
 import os
 import time
 from dataclasses import replace
@@ -49,7 +50,7 @@ def corpus(tmp_path):
         identity=identity,
         quick_inputs="",
         splits=splits,
-        num_windows={},
+        num_windows=dict.fromkeys(SPLITS, 0),
         num_listed=0,
         num_accepted=0,
         num_rejected=0,
@@ -212,3 +213,16 @@ def test_a_corpus_with_a_split_of_another_name_is_refused(corpus):
     file.write_text(file.read_text().replace('"validation": {', '"../other": {'))
     with pytest.raises(DataError, match="is damaged"):
         open_corpus(corpus.path)
+
+
+@pytest.mark.parametrize("field", ["splits", "num_windows"])
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_corpus_that_lacks_a_split_is_refused_with_file_and_remedy(corpus, field, split):
+    file = corpus.path / "corpus.json"
+    fields = json.loads(file.read_text())
+    del fields[field][split]
+    file.write_text(json.dumps(fields))
+    with pytest.raises(DataError, match=f"corpus.json says nothing of the split {split}") as told:
+        open_corpus(corpus.path)
+    assert str(file) in str(told.value)
+    assert "python -m data_prep prepare INPUT" in str(told.value)
