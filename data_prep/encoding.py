@@ -135,12 +135,17 @@ def load_tokenizer(
             given.
     """
     # Imported here: workers pay for it once, and a folder that is only opened never does.
+    from data_prep.hub_reach import local_files_only
     from rrweb_tokenizer import RRWebTokenizer
 
     found = named_recogniser(recogniser)
     if tokenizer_name_or_path is None:
         return RRWebTokenizer(recogniser=found)
-    tokenizer = RRWebTokenizer.from_pretrained(tokenizer_name_or_path, recogniser=found)
+    tokenizer = RRWebTokenizer.from_pretrained(
+        tokenizer_name_or_path,
+        recogniser=found,
+        local_files_only=local_files_only(tokenizer_name_or_path, "tokenizer_config.json"),
+    )
     if tokenizer.saved_recogniser is not None and found is None:
         raise DataError(
             f"{tokenizer_name_or_path} was saved with a recogniser, without which it would read "

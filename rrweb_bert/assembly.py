@@ -14,6 +14,7 @@ from transformers import set_seed
 
 from data_prep.encoding import tokenizer_hashes
 from data_prep.held_out import StreamedCorpus, open_streamed
+from data_prep.hub_reach import local_files_only
 from data_prep.prepare import PreparedCorpus, open_or_prepare
 from rrweb_tokenizer import RRWebTokenizer
 
@@ -84,9 +85,13 @@ def load_tokenizer(arguments: Arguments) -> RRWebTokenizer:
     if name is None:
         return RRWebTokenizer()
     try:
-        tokenizer: RRWebTokenizer = RRWebTokenizer.from_pretrained(name)
+        is_cached = local_files_only(name, "tokenizer_config.json")
+        tokenizer: RRWebTokenizer = RRWebTokenizer.from_pretrained(name, local_files_only=is_cached)
     except (OSError, ValueError) as error:
-        raise UsageError(f"--tokenizer_name_or_path {name} holds no tokenizer: {error}") from error
+        where = "" if Path(name).exists() else "there is no such folder here, and from the Hub: "
+        raise UsageError(
+            f"--tokenizer_name_or_path {name} cannot be loaded: {where}{error}"
+        ) from error
     return tokenizer
 
 
@@ -239,7 +244,8 @@ def _load_model(name: str) -> RRWebBertForMaskedLM:
     try:
         return load_model(name)
     except (OSError, ValueError) as error:
-        raise UsageError(f"--model_name_or_path {name} cannot be loaded: {error}") from error
+        where = "" if Path(name).exists() else "there is no such folder here, and from the Hub: "
+        raise UsageError(f"--model_name_or_path {name} cannot be loaded: {where}{error}") from error
 
 
 def record_of(

@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from data_prep.hub_reach import local_files_only
 from rrweb_tokenizer import RRWebTokenizer
 
 from . import model_files
@@ -41,7 +42,8 @@ def load_tokenizer(path: str | Path) -> RRWebTokenizer:
     if folder.is_dir() and not (folder / "tokenizer_config.json").is_file():
         return RRWebTokenizer()
     try:
-        tokenizer: RRWebTokenizer = RRWebTokenizer.from_pretrained(path)
+        is_cached = local_files_only(path, "tokenizer_config.json")
+        tokenizer: RRWebTokenizer = RRWebTokenizer.from_pretrained(path, local_files_only=is_cached)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} holds a tokenizer that cannot be loaded: {error}") from error
     return tokenizer

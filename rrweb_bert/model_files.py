@@ -16,6 +16,7 @@ import torch
 from transformers import BertConfig
 from transformers.utils import logging
 
+from data_prep.hub_reach import local_files_only
 from data_prep.plain_text import in_one_line
 
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
@@ -36,10 +37,12 @@ def load_model(name: str | Path, **kwargs: Any) -> RRWebBertForMaskedLM:
         **kwargs: what `from_pretrained` takes.
 
     Raises:
-        ValueError: it is no BERT, has unknown keys in its configuration, or cannot be read.
+        ValueError: it is no BERT, has unknown keys in its configuration, cannot be read, or cannot
+            be fetched from here.
         OSError: it is not there, or has no safetensors weights.
     """
-    content, _ = BertConfig.get_config_dict(name)
+    is_cached = local_files_only(name, "config.json")
+    content, _ = BertConfig.get_config_dict(name, local_files_only=is_cached)
     if content.get("model_type", "bert") != "bert":
         raise ValueError(f"config.json says that it is a {in_one_line(str(content['model_type']))}")
     unknown = unknown_keys(content)
@@ -51,7 +54,11 @@ def load_model(name: str | Path, **kwargs: Any) -> RRWebBertForMaskedLM:
         )
     with _without_bar():
         model: RRWebBertForMaskedLM = RRWebBertForMaskedLM.from_pretrained(
-            name, use_safetensors=True, trust_remote_code=False, **kwargs
+            name,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=is_cached,
+            **kwargs,
         )
     bad = [
         key for key, value in model.state_dict().items() if not bool(torch.isfinite(value).all())

@@ -61,6 +61,8 @@ class FakeHub:
         """Variables with which a process talks to this hub and to no other."""
         return {
             "HF_ENDPOINT": self.url,
+            "HF_HUB_OFFLINE": "0",
+            "TRANSFORMERS_OFFLINE": "0",
             "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HF_HOME": str(cache_dir),
@@ -269,6 +271,7 @@ def running_hub(monkeypatch):
     """A fake hub that this process, too, takes for the Hub, with a token that it knows."""
     with FakeHub() as hub:
         monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)  # whatever the user's shell says
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         yield hub

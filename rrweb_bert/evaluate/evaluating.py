@@ -17,6 +17,7 @@ import transformers
 from data_prep.encoding import tokenizer_hashes
 from data_prep.errors import DataError
 from data_prep.files import write_text_atomically
+from data_prep.hub_reach import local_files_only
 from data_prep.prepare import PreparedCorpus, PrepareOptions, open_or_prepare
 from data_prep.shards import SplitTable
 from rrweb_tokenizer import RRWebTokenizer
@@ -169,7 +170,8 @@ def _device_name(device: torch.device) -> str:
 def _load_tokenizer(name: str, model: RRWebBertForMaskedLM) -> RRWebTokenizer:
     """The tokenizer beside the model."""
     try:
-        tokenizer: RRWebTokenizer = RRWebTokenizer.from_pretrained(name)
+        is_cached = local_files_only(name, "tokenizer_config.json")
+        tokenizer: RRWebTokenizer = RRWebTokenizer.from_pretrained(name, local_files_only=is_cached)
     except (OSError, ValueError) as error:
         raise UsageError(f"{name} holds no tokenizer of this package: {error}") from error
     if tokenizer.vocab_size != model.config.vocab_size:
