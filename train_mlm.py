@@ -15,6 +15,11 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from rrweb_bert.early_flags import stop_at_unknown_flags
+
+if __name__ == "__main__":
+    stop_at_unknown_flags(sys.argv[1:])  # before the seconds that the imports below take
+
 from data_prep.errors import DataError
 from data_prep.plain_text import without_controls
 from rrweb_bert import assembly

@@ -10,7 +10,7 @@ from transformers import HfArgumentParser
 
 from .data_arguments import PREPARING, DataArguments
 from .model_arguments import ModelArguments, RunArguments
-from .options import UsageError, did_you_mean
+from .options import UsageError, unknown_argument
 from .training_arguments import RRWebTrainingArguments
 
 __all__ = ["DATACLASSES", "HELP_GROUPS", "ArgumentParser"]
@@ -133,15 +133,15 @@ class ArgumentParser(HfArgumentParser):  # type: ignore[misc]
         parser.set_defaults(**dict.fromkeys(self.options(), _NOT_GIVEN))
         namespace, unknown = parser.parse_known_args(argv)
         if unknown:
-            text = f"unknown argument {unknown[0]}{self._hint(unknown[0])}"
-            raise UsageError(f"{text}{'' if text.endswith('?') else '.'} See --help")
+            raise UsageError(self._refusal(unknown[0]))
         return {name: value for name, value in vars(namespace).items() if value is not _NOT_GIVEN}
 
-    def _hint(self, unknown: str) -> str:
+    def _refusal(self, unknown: str) -> str:
         if not unknown.startswith("-"):
-            return "; a configuration file stands first, or behind --config"
+            where = "a configuration file stands first, or behind --config"
+            return f"unknown argument {unknown}; {where}. See --help"
         known = [option for action in self._actions for option in action.option_strings]
-        return did_you_mean(unknown, known)
+        return unknown_argument(unknown, known)
 
 
 _NOT_GIVEN: Final = object()

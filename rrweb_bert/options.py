@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import field
 from typing import Any
 
 from rrweb_tokenizer.command_line import did_you_mean
 
-__all__ = ["UsageError", "check_positive", "check_share", "did_you_mean", "option", "words_of"]
+__all__ = [
+    "UsageError",
+    "check_positive",
+    "check_share",
+    "did_you_mean",
+    "option",
+    "unknown_argument",
+    "words_of",
+]
 
 
 class UsageError(ValueError):
@@ -61,3 +69,9 @@ def words_of(value: str | Sequence[str] | None) -> list[str]:
     """The words of a list flag, which may also be given with commas: "a,b" and ["a", "b"]."""
     given = [value] if isinstance(value, str) else list(value or [])
     return [word for part in given for word in part.replace(",", " ").split()]
+
+
+def unknown_argument(word: str, known: Collection[str]) -> str:
+    """The error of a command line with a flag that there is not."""
+    hint = did_you_mean(word, known)
+    return f"unknown argument {word}{hint or '.'} See --help"

@@ -54,7 +54,8 @@ def test_training_tells_at_once_that_a_name_cannot_be_fetched(out_of_reach, tmp_
 
 
 @pytest.mark.parametrize(
-    "words", [["embed", "."], ["surprise", "a.json"], ["evaluate", REPO, "."], ["surprise-norms", "."]]
+    "words",
+    [["embed", "."], ["surprise", "a.json"], ["evaluate", REPO, "."], ["surprise-norms", "."]],
 )
 def test_a_command_tells_at_once_that_a_model_cannot_be_fetched(
     out_of_reach, tmp_path, capsys, monkeypatch, words
