@@ -35,7 +35,7 @@ from rrweb_bert.plots import plot_history
 from rrweb_bert.pooling_files import write_pooling_files
 from rrweb_bert.push_command import push_folder
 from rrweb_bert.resolved_arguments import write_arguments
-from rrweb_bert.resuming import check_folder, find_start, held, origins_of
+from rrweb_bert.resuming import check_folder, check_resume, find_start, held, origins_of
 from rrweb_bert.run_record import RunRecord
 from rrweb_bert.sample_plan import announcement
 from rrweb_bert.signals import TrainingInterrupted
@@ -87,6 +87,7 @@ def train(arguments: Arguments) -> None:
     if arguments.run.dry_run:
         dry_run(arguments, plan)
         return
+    check_resume(output_dir, training.resume)
     check_push(training)
     announce(arguments, plan)
 

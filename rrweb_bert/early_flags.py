@@ -15,6 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from data_prep.plain_text import without_controls
+
 from .options import UsageError, unknown_argument
 
 __all__ = ["check_flags", "known_flags", "stop_at_unknown_flags"]
@@ -33,7 +35,7 @@ def stop_at_unknown_flags(argv: Sequence[str]) -> None:
     try:
         check_flags(argv)
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {without_controls(str(error))}", file=sys.stderr)
         sys.exit(2)
 
 

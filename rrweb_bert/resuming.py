@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,7 @@ from .options import UsageError
 from .run_record import RECORD_FILE, Origin, RunRecord, refuse_other_run
 from .sealing import read_seal, seal_hash
 
-__all__ = ["check_folder", "find_start", "held", "origins_of"]
+__all__ = ["check_folder", "check_resume", "find_start", "held", "origins_of"]
 
 LOCK_FILE: Final = "_run.lock"
 # Loader workers of a killed run hold its lock until they notice, within 5 seconds.
@@ -32,9 +32,12 @@ _PATIENCE_S: Final = 20.0
 def held(output_dir: Path) -> Iterator[None]:
     """Keep the folder to this process: two runs in one would damage each other's checkpoints.
 
+    Where nothing is written into it, nothing of it is left.
+
     Raises:
         UsageError: another process trains there, or nothing can be written there.
     """
+    missing = [path for path in (output_dir, *output_dir.parents) if not path.exists()]
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
         lock = FileLock(output_dir / LOCK_FILE, timeout=_PATIENCE_S)
@@ -53,7 +56,46 @@ def held(output_dir: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        _remove_if_empty(output_dir, missing)
         lock.release()
+
+
+def _remove_if_empty(output_dir: Path, made: Iterable[Path]) -> None:
+    """Remove a lock that is alone in its folder, and the folders that were made for it."""
+    with suppress(OSError):  # not empty, or another process was quicker; no harm is done
+        if [path.name for path in output_dir.iterdir()] == [LOCK_FILE]:
+            (output_dir / LOCK_FILE).unlink()
+            for path in made:
+                path.rmdir()
+
+
+def check_resume(output_dir: Path, resume: str) -> None:
+    """Refuse what `--resume` alone tells to be impossible, before any work is done.
+
+    Raises:
+        UsageError: it names no checkpoint to go on from, or is "never" and the folder holds a run.
+    """
+    if resume == "never":
+        _refuse_any_run(output_dir)
+    elif resume != "auto":
+        record = RunRecord.load(output_dir)
+        is_finished = record is not None and record.is_finished
+        if not is_finished and not _descendants(output_dir, Path(resume).resolve()):
+            _named_checkpoint(resume)
+
+
+def _named_checkpoint(resume: str) -> FoundCheckpoint:
+    named = Path(resume).resolve()
+    if named.is_dir():
+        problem = problem_of(named)
+    else:
+        problem = "it is a file" if named.exists() else "there is no such folder"
+    if problem is not None:
+        raise UsageError(
+            f"--resume {resume}: {problem}. Give a checkpoint-<step> folder that train_mlm.py "
+            "wrote, or leave --resume out to go on from the newest one in --output_dir"
+        )
+    return FoundCheckpoint(named, read_seal(named).step)
 
 
 def check_folder(output_dir: Path, record: RunRecord, resume: str) -> None:
@@ -63,19 +105,23 @@ def check_folder(output_dir: Path, record: RunRecord, resume: str) -> None:
         UsageError: it is; the message names the differences.
     """
     if resume == "never":
-        found = find_checkpoints(output_dir)
-        if found:
-            raise UsageError(
-                f"--resume never, but {output_dir} holds {found[0].path.name}. Give another "
-                "--output_dir, or remove that folder"
-            )
-        earlier = RunRecord.load(output_dir)
-        if earlier is not None and earlier.is_finished:
-            raise UsageError(
-                f"--resume never, but {output_dir} holds a finished run. Give another --output_dir"
-            )
+        _refuse_any_run(output_dir)
         return
     refuse_other_run(output_dir, record)
+
+
+def _refuse_any_run(output_dir: Path) -> None:
+    found = find_checkpoints(output_dir)
+    if found:
+        raise UsageError(
+            f"--resume never, but {output_dir} holds {found[0].path.name}. Give another "
+            "--output_dir, or remove that folder"
+        )
+    earlier = RunRecord.load(output_dir)
+    if earlier is not None and earlier.is_finished:
+        raise UsageError(
+            f"--resume never, but {output_dir} holds a finished run. Give another --output_dir"
+        )
 
 
 def find_start(
@@ -101,21 +147,14 @@ def find_start(
     if resume == "auto":
         found, notes = choose_checkpoint(output_dir, needs_best=needs_best)
     else:
-        named = Path(resume).resolve()
-        children = _descendants(output_dir, named)
+        children = _descendants(output_dir, Path(resume).resolve())
         found, notes, _ = first_good(children, needs_best=needs_best)
     for note in notes:
         say(f"note: {note}")
     if found is None:
         if resume == "auto":
             return None
-        problem = problem_of(named) if named.is_dir() else "there is no such folder"
-        if problem is not None:
-            raise UsageError(
-                f"--resume {resume}: {problem}. Give a checkpoint-<step> folder that train_mlm.py "
-                "wrote, or leave --resume out to go on from the newest one in --output_dir"
-            )
-        found = FoundCheckpoint(named, read_seal(named).step)
+        found = _named_checkpoint(resume)
     if refuse_other_run(found.path, record) is None:
         raise UsageError(
             f"{found.path} has no {RECORD_FILE}, so whether it is of this run cannot be told. Give "

@@ -240,13 +240,32 @@ def test_training_goes_on_from_given_weights(command, tmp_path, capsys):
         (["--fp16"], "needs a CUDA GPU"),
         (["--no_such_flag"], "unknown argument --no_such_flag"),
         (["--model_name_or_path", "no/such/folder/here"], "cannot be loaded"),
-        (["--tokenizer_name_or_path", "no/such/folder/here"], "holds no tokenizer"),
+        (["--tokenizer_name_or_path", "no/such/folder/here"], "there is no such folder here"),
         (["--resume", "no/such/checkpoint"], "no such folder"),
     ],
 )
 def test_wrong_flags_are_one_clear_message(command, capsys, flags, message):
     assert train_mlm.main(command(*flags)) == 2
     assert message in error_of(capsys)
+
+
+@pytest.mark.parametrize("flag", ["--resume", "--resume_from_checkpoint"])
+def test_a_checkpoint_that_is_none_is_told_first_and_nothing_is_written(
+    command, tmp_path, capsys, flag
+):
+    assert train_mlm.main(command(flag, "no/such/checkpoint", output="a/run")) == 2
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.startswith("error: --resume no/such/checkpoint: there is no such folder. Give")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_start_that_is_refused_leaves_no_folder(command, tmp_path, capsys):
+    assert train_mlm.main(command()) == 0
+    last = str(tmp_path / "run" / "checkpoint-12")
+    assert train_mlm.main(command("--seed", "7", "--resume", last, output="other")) == 2
+    assert "seed was 42, is 7" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
 
 
 def test_missing_and_empty_folders_are_named(command, tmp_path, capsys):

@@ -6,7 +6,7 @@ from filelock import FileLock
 
 from rrweb_bert import resuming
 from rrweb_bert.options import UsageError
-from rrweb_bert.resuming import check_folder, find_start, held, origins_of
+from rrweb_bert.resuming import check_folder, check_resume, find_start, held, origins_of
 from rrweb_bert.run_record import RunRecord
 from rrweb_bert.sealing import seal_folder
 
@@ -156,3 +156,59 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         held(tmp_path / "file" / "run"),
     ):
         pytest.fail("no such folder")
+
+
+def test_a_start_that_is_refused_leaves_nothing_where_nothing_was(tmp_path):
+    with pytest.raises(UsageError, match="refused"), held(tmp_path / "a" / "b" / "run"):
+        raise UsageError("refused")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_was_there_stays_without_a_lock(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    with held(run):
+        assert (run / "_run.lock").exists()
+    assert list(run.iterdir()) == []
+
+
+def test_what_was_written_stays_with_its_lock(tmp_path):
+    with held(tmp_path / "run"):
+        RECORD.save(tmp_path / "run")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["_run.lock", "run.json"]
+
+
+@pytest.mark.parametrize(
+    ("resume", "told"),
+    [
+        ("nowhere", "there is no such folder"),
+        ("plain", r"it has no seal\.json"),
+        ("file", "it is a file"),
+        ("checkpoint-3", r"scheduler\.pt is damaged"),
+    ],
+)
+def test_a_checkpoint_that_is_none_is_told_before_any_work(tmp_path, resume, told):
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "file").write_text("")
+    (make(tmp_path, 3) / "scheduler.pt").write_text("x")
+    with pytest.raises(UsageError, match=rf"--resume .*{told}.*Give a checkpoint-<step> folder"):
+        check_resume(tmp_path / "run", str(tmp_path / resume))
+    assert not (tmp_path / "run").exists()
+
+
+def test_before_any_work_nothing_is_said_against_what_can_start(tmp_path):
+    named, run = make(tmp_path / "old", 7), tmp_path / "run"
+    check_resume(run, str(named))
+    check_resume(run, "auto")
+    check_resume(run, "never")
+    make(run, 9, replace(RECORD, origins=origins_of(start_of(run, str(named)), str(named))))
+    shutil.rmtree(named)
+    check_resume(run, str(named))  # what descends from it is there
+    with pytest.raises(UsageError, match="--resume never"):
+        check_resume(run, "never")
+
+
+def test_a_finished_run_needs_the_checkpoint_it_went_on_from_no_more(tmp_path):
+    (tmp_path / "run").mkdir()
+    replace(RECORD, is_finished=True).save(tmp_path / "run")
+    check_resume(tmp_path / "run", str(tmp_path / "gone"))
