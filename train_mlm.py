@@ -35,7 +35,7 @@ from rrweb_bert.plots import plot_history
 from rrweb_bert.pooling_files import write_pooling_files
 from rrweb_bert.push_command import push_folder
 from rrweb_bert.resolved_arguments import write_arguments
-from rrweb_bert.resuming import check_folder, check_resume, find_start, held, origins_of
+from rrweb_bert.resuming import check_folder, check_resume, find_start, held, origins_of, recover
 from rrweb_bert.run_record import RunRecord
 from rrweb_bert.sample_plan import announcement
 from rrweb_bert.signals import TrainingInterrupted
@@ -104,6 +104,9 @@ def train(arguments: Arguments) -> None:
             if training.push_to_hub and training.process_index == 0:
                 push_folder(output_dir, repository_of(training), message="End of training")
             return
+        with training.main_process_first(local=False, desc="looking for checkpoints"):
+            if training.process_index == 0:
+                recover(output_dir, training.resume)
         start = find_start(
             output_dir, record, training.resume, needs_best=training.load_best_model_at_end
         )

@@ -3,9 +3,11 @@
 | name | what |
 |---|---|
 | `checkpoint-<step>` | sealed (`seal.json`): written completely, on the disk |
-| `_checkpoint-<step>.partial` | being written; left behind by a kill, removed by the next start |
+| `_checkpoint-<step>.partial` | being written; left behind by a kill |
 | `_checkpoint-<step>.removed` | being removed; the same |
 | `checkpoints.json` | names the last and the best one |
+
+The next start gives a left `.partial` its name where it is sealed already, and removes the others.
 
 Pushes to the hub leave out names that begin with an underscore.
 """
@@ -19,6 +21,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from data_prep.files import sync_folder
+
 from .durable import write_atomically
 from .options import UsageError
 from .sealing import SEAL_FILE, problem_of
@@ -29,6 +33,7 @@ __all__ = [
     "choose_checkpoint",
     "find_checkpoints",
     "first_good",
+    "name_sealed",
     "partial_of",
     "problem_of",
     "prune_checkpoints",
@@ -41,6 +46,7 @@ __all__ = [
 
 OVERVIEW_FILE: Final = "checkpoints.json"
 _NAME: Final = re.compile(r"checkpoint-(\d+)")
+_PARTIAL: Final = re.compile(r"_(checkpoint-(\d+))\.partial")
 _LEFTOVER: Final = re.compile(r"_checkpoint-\d+\.(partial|removed)")
 
 
@@ -159,6 +165,28 @@ def remove_tree(path: Path) -> None:
         path.unlink()
     else:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def name_sealed(output_dir: Path) -> list[str]:
+    """Give their names to checkpoints that were sealed when a kill came, and return the names.
+
+    A checkpoint whose step is repeated loses its name before the new one gets it; a kill between
+    the two must not cost both. One that has its name again stays as it is.
+    """
+    if not output_dir.is_dir():
+        return []
+    named = []
+    for partial in sorted(output_dir.iterdir()):
+        match = _PARTIAL.fullmatch(partial.name)
+        if match is None or not (partial / SEAL_FILE).is_file():
+            continue
+        final = output_dir / match[1]
+        if final.exists() or problem_of(partial, step=int(match[2])) is not None:
+            continue
+        partial.replace(final)
+        sync_folder(output_dir)
+        named.append(final.name)
+    return named
 
 
 def remove_leftovers(output_dir: Path) -> list[str]:

@@ -15,13 +15,14 @@ from .checkpoints import (
     choose_checkpoint,
     find_checkpoints,
     first_good,
+    name_sealed,
     problem_of,
 )
 from .options import UsageError
 from .run_record import RECORD_FILE, Origin, RunRecord, refuse_other_run
 from .sealing import read_seal, seal_hash
 
-__all__ = ["check_folder", "check_resume", "find_start", "held", "origins_of"]
+__all__ = ["check_folder", "check_resume", "find_start", "held", "origins_of", "recover"]
 
 LOCK_FILE: Final = "_run.lock"
 # Loader workers of a killed run hold its lock until they notice, within 5 seconds.
@@ -122,6 +123,14 @@ def _refuse_any_run(output_dir: Path) -> None:
         raise UsageError(
             f"--resume never, but {output_dir} holds a finished run. Give another --output_dir"
         )
+
+
+def recover(output_dir: Path, resume: str) -> None:
+    """Complete what a kill left undone of sealed checkpoints, before one is looked for."""
+    if resume == "never":
+        return  # a new run, which passes them over and removes them
+    for name in name_sealed(output_dir):
+        say(f"note: {output_dir / name} was sealed when the run was stopped; it has its name now")
 
 
 def find_start(

@@ -137,17 +137,22 @@ def _stays_inside(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts and "\\" not in name
 
 
-def problem_of(folder: Path) -> str | None:
+def problem_of(folder: Path, *, step: int | None = None) -> str | None:
     """What keeps a run from continuing exactly from this checkpoint, or None.
 
     Reads every byte. Names first what is quick to see: a missing file, another size.
+
+    Args:
+        folder: of the checkpoint.
+        step: what it must be of; None for the one in its name, if that is `checkpoint-<step>`.
     """
     try:
         seal = read_seal(folder)
     except SealError as error:
         return str(error)
     match = _STEP_NAME.fullmatch(folder.name)
-    if match is not None and int(match[1]) != seal.step:
+    wanted = int(match[1]) if step is None and match is not None else step
+    if wanted not in (None, seal.step):
         return f"its seal is of step {seal.step}"
     if missing := _NEEDED - seal.files.keys():
         return f"it was saved without {min(missing)} (--save_only_model?)"

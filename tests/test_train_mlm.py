@@ -101,6 +101,27 @@ def test_interrupted_run_continues_with_the_same_command_and_ends_bit_identical(
     assert "this run is finished" in capsys.readouterr().out
 
 
+def test_a_run_killed_between_the_two_renames_goes_on_from_that_step(
+    command, tmp_path, monkeypatch, capsys
+):
+    """A step that is repeated takes its name from the checkpoint before, then gets it."""
+    assert train_mlm.main(command(output="whole")) == 0
+    with monkeypatch.context() as patch:
+        stop_after(patch, 7)
+        assert train_mlm.main(command()) == 1
+    run = tmp_path / "run"
+    shutil.copytree(run / "checkpoint-6", run / "_checkpoint-6.removed")
+    (run / "checkpoint-6").rename(run / "_checkpoint-6.partial")
+    capsys.readouterr()
+    assert train_mlm.main(command()) == 0
+    output = capsys.readouterr().out
+    assert "checkpoint-6 was sealed when the run was stopped" in output
+    assert f"continuing after step 6, from {run / 'checkpoint-6'}" in output
+    assert not list(run.glob("_checkpoint*"))
+    whole, resumed = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "run"))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
 @pytest.mark.parametrize("is_moved_away", [False, True])
 def test_a_run_from_a_checkpoint_elsewhere_needs_it_only_once(
     command, tmp_path, monkeypatch, capsys, is_moved_away

@@ -1,8 +1,10 @@
 """Real `train_mlm.py` processes, killed and signalled: `pytest -m crash`, `pytest -m soak`."""
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -118,6 +120,51 @@ def test_two_runs_in_one_folder_are_refused(setup, expected):
     first.communicate()
     assert second.returncode == 2
     assert "another process is training in" in output
+
+
+KILLED_AT_A_NAME = """
+import os, signal, sys
+from pathlib import Path
+import train_mlm
+
+stock, name = Path.replace, sys.argv[1]
+
+def replace(self, target):
+    if self.name == name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return stock(self, target)
+
+Path.replace = replace
+sys.exit(train_mlm.main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("is_repeated", [False, True])
+def test_a_kill_right_before_a_sealed_checkpoint_gets_its_name_loses_nothing(
+    setup, expected, is_repeated
+):
+    name = f"named-{is_repeated}"
+    folder = setup.folder / name
+    flags = [*setup.flags, "--cache_dir", str(setup.folder / "cache")]
+    flags += ["--output_dir", str(folder), "--dataloader_num_workers", "0"]
+
+    def kill_at(partial):
+        command = [sys.executable, "-c", KILLED_AT_A_NAME, partial, *flags]
+        assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
+
+    if is_repeated:  # its first checkpoint is damaged, so step 10 is done once more
+        kill_at("_checkpoint-15.partial")
+        shutil.rmtree(folder / "_checkpoint-15.partial")
+        (folder / "checkpoint-10" / "optimizer.pt").unlink()
+    kill_at("_checkpoint-10.partial")
+    assert (folder / "_checkpoint-10.removed").exists() == is_repeated
+    assert not (folder / "checkpoint-10").exists()
+    output = whole_run(setup, name)
+    assert "checkpoint-10 was sealed when the run was stopped" in output
+    assert "continuing after step 10" in output
+    assert fingerprint(folder) == expected
 
 
 SLURM = """

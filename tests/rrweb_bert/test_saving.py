@@ -1,13 +1,14 @@
 import json
 import os
 import threading
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors import SafetensorError
 
 from rrweb_bert import checkpoints, disk_space, durable, saving
-from rrweb_bert.checkpoints import problem_of
+from rrweb_bert.checkpoints import name_sealed, problem_of
 from rrweb_bert.disk_space import CheckpointError, estimate_bytes, free_bytes
 from rrweb_bert.saving import CheckpointSaver
 from rrweb_bert.sealing import read_seal
@@ -134,6 +135,69 @@ def test_the_one_that_is_replaced_goes_only_when_the_new_one_has_its_name(tmp_pa
     assert seen == ["_checkpoint-3.removed", "checkpoint-3"]
     assert names(tmp_path) == ["checkpoint-3", "checkpoints.json"]
     assert (folder / "a").read_text() == "new"
+
+
+def killed_between_the_renames(tmp_path, monkeypatch, *, is_repeated=True):
+    """A folder as a kill leaves it that comes when a checkpoint is sealed and has no name yet."""
+    saver = CheckpointSaver(tmp_path, limit=3)
+    if is_repeated:
+        final = tmp_path / "checkpoint-3"
+        final.mkdir()
+        (final / "a").write_text("before")
+    partial = saver.begin(3, 10)
+    for name in ("config.json", "trainer_state.json", "scheduler.pt"):
+        (partial / name).write_text("{}")
+
+    class Killed(BaseException):
+        pass
+
+    stock = Path.replace
+
+    def replace(self, target):
+        if self == partial:
+            raise Killed
+        return stock(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        saver.finish(3, 10, last_writes=[], best=None, metric=None, started=0.0)
+        with pytest.raises(Killed):
+            saver.wait()
+    return partial
+
+
+@pytest.mark.parametrize("is_repeated", [True, False])
+def test_a_kill_between_the_two_renames_loses_no_checkpoint(tmp_path, monkeypatch, is_repeated):
+    killed_between_the_renames(tmp_path, monkeypatch, is_repeated=is_repeated)
+    assert not (tmp_path / "checkpoint-3").exists()
+    assert name_sealed(tmp_path) == ["checkpoint-3"]
+    assert problem_of(tmp_path / "checkpoint-3") is None
+    assert name_sealed(tmp_path) == []
+    CheckpointSaver(tmp_path, limit=3).prepare(10)
+    assert names(tmp_path) == ["checkpoint-3"]
+
+
+@pytest.mark.parametrize("damage", ["a byte", "a file", "no seal", "another step"])
+def test_what_was_not_sealed_whole_gets_no_name(tmp_path, monkeypatch, damage):
+    partial = killed_between_the_renames(tmp_path, monkeypatch)
+    if damage == "a byte":
+        (partial / "scheduler.pt").write_text("[]")
+    elif damage == "a file":
+        (partial / "scheduler.pt").unlink()
+    elif damage == "no seal":
+        (partial / "seal.json").unlink()
+    else:
+        partial.rename(tmp_path / "_checkpoint-4.partial")
+    assert name_sealed(tmp_path) == []
+    assert not list(tmp_path.glob("checkpoint-*"))
+
+
+def test_a_checkpoint_that_has_its_name_is_not_replaced(tmp_path, monkeypatch):
+    killed_between_the_renames(tmp_path, monkeypatch)
+    (tmp_path / "checkpoint-3").mkdir()
+    assert name_sealed(tmp_path) == []
+    assert names(tmp_path / "checkpoint-3") == []
+    assert name_sealed(tmp_path / "none") == []
 
 
 def test_a_tracker_that_reads_checkpoints_finds_them_sealed(make_trainer, tmp_path):
