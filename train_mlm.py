@@ -37,7 +37,7 @@ from rrweb_bert.push_command import push_folder
 from rrweb_bert.resolved_arguments import write_arguments
 from rrweb_bert.resuming import check_folder, check_resume, find_start, held, origins_of, recover
 from rrweb_bert.run_record import RunRecord
-from rrweb_bert.sample_plan import announcement
+from rrweb_bert.sample_plan import announcement, next_steps
 from rrweb_bert.signals import TrainingInterrupted
 from rrweb_bert.trackers import check_trackers
 from rrweb_bert.trainer_assembly import build_trainer, watch_of
@@ -100,7 +100,10 @@ def train(arguments: Arguments) -> None:
     with held(output_dir) if training.process_index == 0 else nullcontext():
         check_folder(output_dir, record, training.resume)
         if is_finished(output_dir):
-            say(f"this run is finished: the best model is in {output_dir}. Nothing to train")
+            say(
+                f"this run is finished: the best model is in {output_dir}. Nothing to train; for "
+                "another run give another --output_dir"
+            )
             if training.push_to_hub and training.process_index == 0:
                 push_folder(output_dir, repository_of(training), message="End of training")
             return
@@ -138,6 +141,8 @@ def train(arguments: Arguments) -> None:
             num_epochs=trainer.num_epochs,
         )
         finish(trainer, output_dir, record, summary)
+        if plan.is_demonstration:
+            say(next_steps(str(output_dir)))
 
 
 def announce(arguments: Arguments, plan: assembly.StepPlan) -> None:

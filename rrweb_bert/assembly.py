@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -193,8 +194,15 @@ def settle_steps(arguments: Arguments) -> StepPlan:
     )
 
 
-def build_model(arguments: Arguments, vocab_size: int) -> RRWebBertForMaskedLM:
+def build_model(
+    arguments: Arguments, vocab_size: int, *, report: Callable[[str], None] = say
+) -> RRWebBertForMaskedLM:
     """A new model from `--seed`, or the named weights, with the layers that are fast here.
+
+    Args:
+        arguments: of the run.
+        vocab_size: of its tokenizer.
+        report: takes a line about the layers.
 
     Raises:
         UsageError: the named weights cannot be loaded, have too few positions or other ids.
@@ -236,7 +244,7 @@ def build_model(arguments: Arguments, vocab_size: int) -> RRWebBertForMaskedLM:
         precision=precision,
         window_tokens=window_tokens,
     )
-    say(acceleration.describe())
+    report(acceleration.describe())
     return model
 
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import math
 import os
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from transformers import SchedulerType
 
-from data_prep.corpus import PreparedCorpus
+from data_prep.corpus import WINDOW_IDS, PreparedCorpus
 from data_prep.inspect_report import estimate_text, size_text
 from data_prep.prepare import find_prepared
 from data_prep.quick_estimate import estimate_recordings
@@ -28,17 +28,15 @@ from .callbacks import say
 from .disk_space import estimate_bytes, free_bytes
 from .mfu import device_peak_flops, flops_per_token
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
-from .resuming import check_folder, find_start
-from .run_record import RunRecord
+from .plan_text import counted, duration_range, given_lines, show
 from .sample_plan import sample_directory
 from .schedule import restart_steps
+from .start_plan import start_of
 from .step_timing import StepTiming, measure_steps
 from .training import MAX_RESTART_EPOCHS
 
 __all__ = ["dry_run", "duration_range", "occasions"]
 
-_WIDTH: Final = 100
-_INDENT: Final = 15
 # A forward pass alone is a third of forward and backward.
 _EVALUATION_SHARE: Final = 1 / 3
 # Measured figures of a run's first minute vary by so much from those of its hours.
@@ -47,60 +45,55 @@ _BUSY: Final = 0.85
 
 
 def dry_run(arguments: Arguments, plan: assembly.StepPlan) -> None:
-    """Print the plan of a run, and end.
+    """Print the plan of a run, and end. Where no step is left to do, none is measured.
 
     Raises:
         DataError: there is nothing to train on.
-        UsageError: the run could not start as asked. What the output folder holds is shown in the
-            plan, and the error comes last.
+        UsageError: the run could not start as asked. Where that is for what the output folder
+            holds, it is shown first, then the plan as it would be in another folder, and the error
+            comes last.
     """
     training = arguments.training
     output_dir = Path(training.output_dir or ".")
+    say(f"DRY RUN: nothing is trained, and nothing is written to {output_dir}")
     tokenizer = assembly.load_tokenizer(arguments)
     corpus = _prepared(arguments)
     if corpus is not None:
         assembly.check_corpus(corpus, tokenizer)
-    model = assembly.build_model(arguments, tokenizer.vocab_size)
+    layers: list[str] = []
+    model = assembly.build_model(arguments, tokenizer.vocab_size, report=layers.append)
     if training.process_index > 0:
         return
-    say(f"DRY RUN: nothing is trained, and nothing is written to {output_dir}")
-    _show("arguments", _given(arguments))
-    _show("data", *_data(arguments, corpus))
-    _show("model", _model(model))
-    _show("steps", *_steps(arguments, plan))
-    _show("learning rate", _learning_rate(arguments, plan))
-    num_windows = None if corpus is None else _num_evaluated(arguments, corpus)
-    _show("evaluation", _evaluation(arguments, plan, num_windows))
-    _show("checkpoints", _checkpoints(arguments, plan, model, output_dir))
-    steps_left, is_refused = plan.num_steps, False
+    record = None
     if corpus is not None:
         record = assembly.record_of(
             arguments, plan, corpus=corpus, tokenizer=tokenizer, model=model
         )
-        try:
-            start, steps_left = _start(arguments, plan, record, output_dir)
-        except UsageError as refusal:
-            is_refused, start = True, f"REFUSED: {refusal}"
-        _show("start", start)
-    timing = measure_steps(
-        model,
-        device=training.device,
-        precision=_precision(arguments),
-        window_tokens=arguments.data.window_tokens,
-        num_windows=training.per_device_train_batch_size,
-    )
-    _show("memory", *_memory(arguments, timing))
-    _show("time", *_time(arguments, plan, timing, steps_left, num_windows))
-    _show("work", *_work(arguments, plan, model))
-    if is_refused:
+    start = start_of(output_dir, record, training, num_steps=plan.num_steps)
+    show("start", *start.lines)
+    show("arguments", *given_lines(arguments.sources, arguments.values))
+    if start.is_finished:
+        return
+    show("data", *_data(arguments, corpus))
+    show("model", _model(model), *layers)
+    show("steps", *_steps(arguments, plan))
+    show("learning rate", _learning_rate(arguments, plan))
+    num_windows = None if corpus is None else _num_evaluated(arguments, corpus)
+    show("evaluation", _evaluation(arguments, plan, num_windows))
+    show("checkpoints", _checkpoints(arguments, plan, model, output_dir))
+    if start.steps_left > 0:
+        timing = measure_steps(
+            model,
+            device=training.device,
+            precision=_precision(arguments),
+            window_tokens=arguments.data.window_tokens,
+            num_windows=training.per_device_train_batch_size,
+        )
+        show("memory", *_memory(arguments, timing))
+        show("time", *_time(arguments, plan, timing, start.steps_left, num_windows))
+    show("work", *_work(arguments, plan, model))
+    if start.is_refused:
         raise UsageError("the run would be refused; why stands at start, above")
-
-
-def _show(title: str, *lines: str) -> None:
-    for line in lines:
-        for part in textwrap.wrap(line, _WIDTH - _INDENT, break_on_hyphens=False) or [""]:
-            say(f"{title:<{_INDENT}}{part}".rstrip())
-            title = ""
 
 
 def _prepared(arguments: Arguments) -> PreparedCorpus | None:
@@ -119,31 +112,32 @@ def _folder(arguments: Arguments) -> Path | str:
     return sample_directory() if data_dir is None else data_dir
 
 
-def _given(arguments: Arguments) -> str:
-    """What differs from the defaults, and who says so."""
-    given = [
-        f"{name} {arguments.values[name]} ({source})"
-        for name, source in arguments.sources.items()
-        if name not in ("dry_run", "config", "preset") and not name.endswith("_token")
-    ]
-    return "; ".join(given) or "all as by default"
-
-
 def _data(arguments: Arguments, corpus: PreparedCorpus | None) -> Iterator[str]:
     if corpus is None:
         yield from _unprepared(arguments)
         return
+    tokens = arguments.data.window_tokens
     yield f"prepared: {corpus.path}"
+    yield f"windows of {tokens:,} ids, as many as cover all ids once:"
     for split in SPLITS:
         summary = corpus.splits[split]
         yield (
             f"{split} {summary.num_sessions:,} sessions, {summary.num_ids:,} ids, "
-            f"{corpus.num_windows[split]:,} windows of 2,048 ids cover them once"
+            f"{counted(_num_windows(corpus, split, tokens), 'window')}"
         )
     samples, sessions = arguments.data.samples_per_epoch, corpus.num_sessions["train"]
     how = {"session": "each training session", "length": "a training session on average"}
     times = samples / max(1, sessions)
     yield f"an epoch of {samples:,} windows draws {how[arguments.data.sampling]} {times:,.3g} times"
+
+
+def _num_windows(corpus: PreparedCorpus, split: str, window_tokens: int) -> int:
+    """Windows of so many ids, [CLS] and [SEP] among them, that cover a split without overlap."""
+    num_ids = window_tokens - 2
+    if num_ids == WINDOW_IDS:
+        return corpus.num_windows[split]
+    lengths = np.diff(SplitTable.open(corpus.path, split).id_stops, prepend=0)
+    return int((-(-lengths // num_ids)).sum())
 
 
 def _unprepared(arguments: Arguments) -> Iterator[str]:
@@ -179,7 +173,8 @@ def _steps(arguments: Arguments, plan: assembly.StepPlan) -> Iterator[str]:
     training, data = arguments.training, arguments.data
     tokens = plan.windows_per_step * data.window_tokens
     yield (
-        f"{plan.num_steps:,} optimizer steps of {plan.windows_per_step:,} windows "
+        f"{counted(plan.num_steps, 'optimizer step')} of "
+        f"{counted(plan.windows_per_step, 'window')} "
         f"({training.per_device_train_batch_size} at once x "
         f"{training.gradient_accumulation_steps} summed up x {training.world_size} "
         f"process{'es' if training.world_size > 1 else ''}), {tokens:,} ids each"
@@ -194,7 +189,7 @@ def _steps(arguments: Arguments, plan: assembly.StepPlan) -> Iterator[str]:
 def _learning_rate(arguments: Arguments, plan: assembly.StepPlan) -> str:
     training = arguments.training
     warmup = training.get_warmup_steps(plan.num_steps)
-    text = f"rises to {training.learning_rate:g} in {warmup:,} steps, then "
+    text = f"rises to {training.learning_rate:g} in {counted(warmup, 'step')}, then "
     kind = SchedulerType(training.lr_scheduler_type)
     if kind != SchedulerType.COSINE_WITH_RESTARTS or training.lr_scheduler_kwargs:
         return f"{text}{kind.value} of transformers"
@@ -241,7 +236,7 @@ def _evaluation(arguments: Arguments, plan: assembly.StepPlan, num_windows: int 
         return "none"
     windows = "" if num_windows is None else f" of {num_windows:,} windows, one a session"
     every = _every(training.eval_steps, plan.num_steps)
-    return f"every {every:,} steps and at the end: {times:,} times{windows}"
+    return f"every {every:,} steps and at the end: {counted(times, 'time')}{windows}"
 
 
 def _checkpoints(
@@ -267,24 +262,6 @@ def _checkpoints(
         f"{size_text(num_bytes)}, {kept:,} kept; with the final model at most "
         f"{size_text(most * num_bytes + weights)}; {room}"
     )
-
-
-def _start(
-    arguments: Arguments, plan: assembly.StepPlan, record: RunRecord, output_dir: Path
-) -> tuple[str, int]:
-    """Where the run would begin, and how many steps are left."""
-    training = arguments.training
-    check_folder(output_dir, record, training.resume)
-    found = RunRecord.load(output_dir)
-    if found is not None and found.is_finished:
-        return "this run is finished; the same command has nothing to do", 0
-    start = find_start(
-        output_dir, record, training.resume, needs_best=training.load_best_model_at_end
-    )
-    if start is None:
-        return "at the beginning", plan.num_steps
-    left = plan.num_steps - start.step
-    return f"after step {start.step:,}, from {start.path}; {left:,} steps are left", left
 
 
 def _precision(arguments: Arguments) -> str:
@@ -342,7 +319,8 @@ def _time(
         for seconds in (timing.slowest_s, timing.fastest_s)
     ]
     yield (
-        f"{duration_range(low, high)} for {steps_left:,} steps and {times:,} evaluations, at "
+        f"{duration_range(low, high)} for {counted(steps_left, 'step')} and "
+        f"{counted(times, 'evaluation')}, at "
         f"{rates[0]:,.0f} to {rates[1]:,.0f} tokens/s"
     )
     if timing.cpu_share < _BUSY:
@@ -370,16 +348,3 @@ def _work(
     if peak is not None:
         text += f"; the peak of this device is {peak / 1e12:,.0f} TFLOP/s"
     yield text
-
-
-def duration_range(low_s: float, high_s: float) -> str:
-    """Two durations in a unit that suits both, "1.2 to 1.4 hours"; one where they are equal."""
-    unit, name = 1.0, "seconds"
-    for length, candidate in ((60.0, "minutes"), (3_600.0, "hours"), (86_400.0, "days")):
-        if low_s >= 1.5 * length:
-            unit, name = length, candidate
-    low, high = (
-        f"{value / unit:,.3g}" if value < 1e3 * unit else f"{value / unit:,.0f}"
-        for value in (low_s, high_s)
-    )
-    return f"{low} {name}" if low == high else f"{low} to {high} {name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -134,7 +134,12 @@ def recover(output_dir: Path, resume: str) -> None:
 
 
 def find_start(
-    output_dir: Path, record: RunRecord, resume: str, *, needs_best: bool
+    output_dir: Path,
+    record: RunRecord,
+    resume: str,
+    *,
+    needs_best: bool,
+    report: Callable[[str], None] = say,
 ) -> FoundCheckpoint | None:
     """The checkpoint that the run goes on from, None for the beginning.
 
@@ -147,6 +152,7 @@ def find_start(
         record: of the present command.
         resume: "auto", "never" or a checkpoint folder.
         needs_best: the run ends with its best model.
+        report: takes a line for each one that is passed over, and last one for the one found.
 
     Raises:
         UsageError: the checkpoint is another run's, or none can be continued.
@@ -159,7 +165,7 @@ def find_start(
         children = _descendants(output_dir, Path(resume).resolve())
         found, notes, _ = first_good(children, needs_best=needs_best)
     for note in notes:
-        say(f"note: {note}")
+        report(f"note: {note}")
     if found is None:
         if resume == "auto":
             return None
@@ -169,7 +175,7 @@ def find_start(
             f"{found.path} has no {RECORD_FILE}, so whether it is of this run cannot be told. Give "
             "another --output_dir; to start from its weights, add --model_name_or_path CHECKPOINT"
         )
-    say(f"continuing after step {found.step}, from {found.path}")
+    report(f"continuing after step {found.step}, from {found.path}")
     return found
 
 

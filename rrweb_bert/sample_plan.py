@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["announcement", "sample_defaults", "sample_directory"]
+__all__ = ["announcement", "next_steps", "sample_defaults", "sample_directory"]
 
 _COMMON: Final[dict[str, Any]] = {
     "output_dir": "./checkpoints_sample",
@@ -69,4 +69,16 @@ def announcement(*, num_steps: int, model_size: str, window_tokens: int, output_
         f"  output: {output_dir}\n"
         "  It shows that everything works; the model is of no other use. For a real run:\n"
         "  python train_mlm.py --data_dir FOLDER_OF_RECORDINGS\n" + "=" * 80
+    )
+
+
+def next_steps(output_dir: str) -> str:
+    """What a run without `--data_dir` says when it is finished."""
+    return (
+        f"That was the sample: the model in {output_dir} shows that everything works, no more.\n"
+        "  find sessions with the model that comes with the package: "
+        "python -m rrweb_bert embed FOLDER && "
+        "python -m rrweb_bert index && python -m rrweb_bert search --text 'add to cart'\n"
+        "  train on your own recordings: python train_mlm.py --data_dir FOLDER\n"
+        "  step by step, and how to tell whether a model is any good: docs/tutorial.md"
     )

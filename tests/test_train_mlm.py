@@ -1,6 +1,8 @@
 import errno
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,8 @@ from safetensors.torch import load_file
 from synthetic import write_recordings
 
 import train_mlm
+from rrweb_bert.__main__ import make_parser
+from rrweb_bert.arguments import parse_arguments
 from rrweb_bert.disk_space import CheckpointError
 from rrweb_bert.signals import TrainingInterrupted
 
@@ -190,6 +194,27 @@ def test_run_killed_before_its_results_were_written_writes_them(command, tmp_pat
     # A power failure must not leave a run that says it is finished with half a model.
     for name in ("model.safetensors", "config.json", "loss_and_lr.png", "run"):
         assert (name, False) in synced, name
+
+
+def test_a_run_of_the_sample_ends_with_what_to_do_next(command, cache, tmp_path, capsys):
+    small = ["--window_tokens", "64", "--per_device_train_batch_size", "2", "--max_steps", "1"]
+    output_dir = tmp_path / "sample run"
+    common = ["--use_cpu", "--cache_dir", str(cache), "--output_dir", str(output_dir)]
+    assert train_mlm.main([*common, *small, "--num_proc", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    last = lines[next(n for n, line in enumerate(lines) if line.startswith("finished: ")) + 1 :]
+    assert len(last) == 4
+    assert f"the model in {output_dir} shows that everything works" in last[0]
+    commands = [command for line in last for command in re.findall(r"python [^&]+", line)]
+    assert [words.split()[:4][-1] for words in commands] == ["embed", "index", "search", "FOLDER"]
+    for words in (shlex.split(command) for command in commands):
+        if words[1] == "-m":
+            make_parser(words[3:]).parse_args(words[3:])
+        else:
+            parse_arguments(words[2:])
+    assert (ROOT / last[-1].split()[-1]).is_file()
+    assert train_mlm.main(command()) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("finished: ")
 
 
 def test_refused_steps_are_told_as_the_epochs_that_were_given(command, capsys):

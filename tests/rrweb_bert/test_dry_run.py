@@ -1,4 +1,5 @@
 import json
+import math
 import re
 import shutil
 from types import SimpleNamespace
@@ -10,10 +11,12 @@ from transformers.trainer_utils import SaveStrategy
 
 import train_mlm
 from data_prep.prepare import PrepareOptions, open_or_prepare
+from data_prep.shards import SplitTable
 from rrweb_bert import dry_run, step_timing
-from rrweb_bert.dry_run import duration_range, occasions
+from rrweb_bert.dry_run import occasions
 from rrweb_bert.mfu import flops_per_token
 from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
+from rrweb_bert.plan_text import duration_range
 from rrweb_bert.run_record import RunRecord
 from rrweb_bert.step_timing import StepTiming, measure_steps
 
@@ -33,8 +36,9 @@ def corpus(recordings, tmp_path_factory):
 
 
 @pytest.fixture
-def plan_of(tmp_path, capsys):
+def plan_of(tmp_path, capsys, monkeypatch):
     """Run `--dry_run` and return what it printed, by title."""
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def run(data_dir, *flags, status=0):
         command = [
@@ -51,6 +55,8 @@ def plan_of(tmp_path, capsys):
         assert (expected in errors) == (status == 2)
         assert max(map(len, output.splitlines())) <= 100 + len(str(tmp_path))
         sections = re.split(r"\n(?=\S)", output)
+        assert sections[0].startswith("DRY RUN")
+        assert sections[1].startswith("start ")
         return {part[:15].strip(): " ".join(part[15:].split()) for part in sections}
 
     return run
@@ -74,7 +80,9 @@ def test_a_prepared_corpus_gives_an_exact_plan_and_nothing_is_written(corpus, pl
     assert plan["start"] == "at the beginning"
     assert "GiB of RAM" in plan["memory"]
     assert "for 120 steps and 3 evaluations" in plan["time"]
-    assert "window_tokens 64 (flag)" in plan["arguments"]
+    assert plan["arguments"].startswith("flags: ")
+    for pair in ("window_tokens 64", "use_cpu true", "eval_steps 50"):
+        assert f"; {pair};" in plan["arguments"]
 
 
 def test_recordings_that_are_not_prepared_are_estimated(recordings, plan_of, tmp_path):
@@ -84,7 +92,7 @@ def test_recordings_that_are_not_prepared_are_estimated(recordings, plan_of, tmp
     assert f"{num_files} files" in plan["data"]
     assert f"{num_files} sessions" in plan["data"]
     assert "all read" in plan["data"]
-    assert "start" not in plan
+    assert plan["start"] == "at the beginning"
     assert plan["evaluation"] == "none"
 
 
@@ -95,7 +103,7 @@ def test_what_a_run_would_refuse_is_refused(corpus, tmp_path, capsys):
     assert train_mlm.main([*common, "--data_dir", str(corpus.path), "--model_size", "huge"]) == 2
 
 
-def test_the_plan_of_a_run_that_began_says_where_it_goes_on(corpus, plan_of, tmp_path):
+def test_the_plan_of_a_run_that_began_says_where_it_goes_on(corpus, plan_of, tmp_path, capsys):
     training = [
         *("--data_dir", str(corpus.path), "--output_dir", str(tmp_path / "run"), "--use_cpu"),
         *("--model_size", "tiny", "--window_tokens", "64", "--per_device_train_batch_size", "4"),
@@ -104,16 +112,71 @@ def test_the_plan_of_a_run_that_began_says_where_it_goes_on(corpus, plan_of, tmp
     ]
     assert train_mlm.main(training) == 0
     flags = ["--max_steps", "4", "--eval_steps", "2"]
-    assert "this run is finished" in plan_of(corpus.path, *flags)["start"]
+    plan = plan_of(corpus.path, *flags)
+    assert plan["start"].startswith(
+        f"this run is finished: the best model is in {tmp_path / 'run'}"
+    )
+    assert "the same command does nothing" in plan["start"]
+    assert "give another --output_dir" in plan["start"]
+    assert set(plan) == {"DRY RUN: nothin", "start", "arguments"}  # no step is measured
+    assert "would only push it" in plan_of(corpus.path, *flags, "--push_to_hub")["start"]
     record = tmp_path / "run" / "run.json"
     record.write_text(json.dumps(json.loads(record.read_text()) | {"finished": False}))
     shutil.rmtree(tmp_path / "run" / "checkpoint-4")
     before = files_below(tmp_path / "run")
     plan = plan_of(corpus.path, *flags)
     assert plan["start"].startswith("after step 2")
-    assert plan["start"].endswith("2 steps are left")
+    assert plan["start"].endswith("2 steps left")
     assert "for 2 steps" in plan["time"]
     assert files_below(tmp_path / "run") == before
+    capsys.readouterr()
+    (tmp_path / "run" / "checkpoint-2" / "optimizer.pt").unlink()
+    assert "checkpoint-2 is passed over" in plan_of(corpus.path, *flags, status=2)["start"]
+
+
+def test_a_run_without_its_results_has_no_step_that_could_be_measured(corpus, plan_of, tmp_path):
+    training = [
+        *("--data_dir", str(corpus.path), "--output_dir", str(tmp_path / "run"), "--use_cpu"),
+        *("--model_size", "tiny", "--window_tokens", "64", "--per_device_train_batch_size", "4"),
+        *("--samples_per_epoch", "48", "--dataloader_num_workers", "0", "--max_steps", "2"),
+        *("--eval_steps", "2", "--logging_steps", "2"),
+    ]
+    assert train_mlm.main(training) == 0
+    record = tmp_path / "run" / "run.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"finished": False}))
+    plan = plan_of(corpus.path, "--max_steps", "2", "--eval_steps", "2")
+    assert plan["start"].startswith("after step 2, from ")
+    assert plan["start"].endswith("all steps are done, the results are left")
+    assert {"memory", "time"}.isdisjoint(plan)
+
+
+def test_recordings_that_are_not_prepared_do_not_hide_a_run_in_the_folder(
+    recordings, plan_of, tmp_path
+):
+    (tmp_path / "run").mkdir()
+    RunRecord(identity={"seed": 1}, is_finished=True).save(tmp_path / "run")
+    plan = plan_of(recordings)
+    assert plan["start"].startswith(f"{tmp_path / 'run'} holds a finished run; whether it is the")
+    assert "GiB of RAM" in plan["memory"]
+    assert "REFUSED: --resume never" in plan_of(recordings, "--resume", "never", status=2)["start"]
+    plan = plan_of(recordings, "--resume", "never", "--output_dir", str(tmp_path / "new"))
+    assert plan["start"] == "at the beginning"
+
+
+def test_a_checkpoint_that_is_none_is_a_finding_too(corpus, plan_of):
+    plan = plan_of(corpus.path, "--resume", "no/checkpoint", status=2)
+    assert plan["start"].startswith("REFUSED: --resume no/checkpoint: there is no such folder")
+    assert "for 120 steps" in plan["time"]
+
+
+@pytest.mark.parametrize("window_tokens", [64, 2048])
+def test_windows_are_counted_with_the_window_of_the_run(corpus, plan_of, window_tokens):
+    plan = plan_of(corpus.path, "--window_tokens", str(window_tokens), "--max_steps", "1")
+    table = SplitTable.open(corpus.path, "train")
+    lengths = [len(table.ids(session)) for session in range(len(table))]
+    num_windows = sum(math.ceil(length / (window_tokens - 2)) for length in lengths)
+    assert f"windows of {window_tokens:,} ids, as many as cover all ids once" in plan["data"]
+    assert f"{sum(lengths):,} ids, {num_windows:,} windows validation" in plan["data"]
 
 
 def test_another_run_in_the_way_is_a_finding_and_the_rest_is_shown(
@@ -125,6 +188,7 @@ def test_another_run_in_the_way_is_a_finding_and_the_rest_is_shown(
     assert plan["start"].startswith(f"REFUSED: {tmp_path / 'run'} holds another run: ")
     assert "seed was 1, is 42" in plan["start"]
     assert "another --output_dir to start a new run" in plan["start"]
+    assert plan["start"].endswith("the plan of the same run in a folder of its own")
     assert "GiB of RAM" in plan["memory"]
     assert "for 120 steps" in plan["time"]
     assert "FLOPs in all" in plan["work"]

@@ -1,0 +1,72 @@
+"""How a dry run is laid out."""
+
+import pytest
+from transformers import SchedulerType
+
+from rrweb_bert.plan_text import counted, given_lines, show, shown
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (10.0, "10"),
+        (0.002, "0.002"),
+        (5e-5, "5e-05"),
+        (0.123456789, "0.123456789"),
+        (1e6, "1000000"),
+        (float("inf"), "inf"),
+        (7, "7"),
+        (True, "true"),
+        (None, "none"),
+        ([], "none"),
+        (["wandb", "tensorboard"], "wandb tensorboard"),
+        (SchedulerType.LINEAR, "linear"),
+        ("a b", "a b"),
+    ],
+)
+def test_values_are_shown_as_one_would_give_them(value, text):
+    assert shown(value) == text
+
+
+def test_numbers_agree_with_their_things():
+    assert [counted(n, "step") for n in (0, 1, 1200)] == ["0 steps", "1 step", "1,200 steps"]
+
+
+def test_arguments_stand_by_who_gives_them_flags_first():
+    sources = {"seed": "preset cpu", "preset": "flag", "max_steps": "flag", "hub_token": "flag"}
+    values = {"seed": 7, "preset": "cpu", "max_steps": 5, "hub_token": "secret"}
+    lines = [line.replace("\ue000", " ") for line in given_lines(sources, values)]
+    assert lines == ["flags: max_steps 5", "preset cpu: seed 7"]
+    assert list(given_lines({}, {})) == ["all as by default"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "width"), [("80", 80), ("120", 120), ("500", 120), ("20", 60), (None, 100)]
+)
+def test_lines_are_as_wide_as_the_terminal_and_pairs_stay_together(
+    monkeypatch, capsys, columns, width
+):
+    if columns is None:
+        monkeypatch.delenv("COLUMNS", raising=False)
+    else:
+        monkeypatch.setenv("COLUMNS", columns)
+    values = {f"an_argument_{n}": n for n in range(40)}
+    show("arguments", *given_lines(dict.fromkeys(values, "flag"), values))
+    output = capsys.readouterr().out.splitlines()
+    assert width - 20 < max(map(len, output)) <= width
+    for n in range(40):
+        assert any(f"an_argument_{n} {n}" in line for line in output)
+    assert output[0].startswith("arguments      flags: an_argument_0 0; ")
+    assert all(line.startswith(" " * 15 + "an_argument") for line in output[1:])
+
+
+def test_a_path_that_is_too_long_is_not_cut_and_an_indent_is_kept(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "60")
+    path = "/" + "a" * 90
+    show("start", f"REFUSED: {path} holds another run:", "  max_steps was 1, is 2")
+    assert capsys.readouterr().out.splitlines() == [
+        "start          REFUSED:",
+        " " * 15 + path,
+        " " * 15 + "holds another run:",
+        " " * 17 + "max_steps was 1, is 2",
+    ]
