@@ -142,7 +142,7 @@ def train(arguments: Arguments) -> None:
         )
         finish(trainer, output_dir, record, summary)
         if plan.is_demonstration:
-            say(next_steps(str(output_dir)))
+            say(next_steps())
 
 
 def announce(arguments: Arguments, plan: assembly.StepPlan) -> None:

@@ -72,13 +72,12 @@ def announcement(*, num_steps: int, model_size: str, window_tokens: int, output_
     )
 
 
-def next_steps(output_dir: str) -> str:
+def next_steps() -> str:
     """What a run without `--data_dir` says when it is finished."""
     return (
-        f"That was the sample: the model in {output_dir} shows that everything works, no more.\n"
-        "  find sessions with the model that comes with the package: "
-        "python -m rrweb_bert embed FOLDER && "
-        "python -m rrweb_bert index && python -m rrweb_bert search --text 'add to cart'\n"
-        "  train on your own recordings: python train_mlm.py --data_dir FOLDER\n"
-        "  step by step, and how to tell whether a model is any good: docs/tutorial.md"
+        "That was the sample: its model shows that everything works, no more. "
+        "Next, step by step in docs/tutorial.md:\n"
+        "  a model of your own recordings: python train_mlm.py --data_dir FOLDER\n"
+        "  a search with the model that comes with the package: "
+        "python -m rrweb_bert embed FOLDER, then index, then search --text WORDS"
     )
