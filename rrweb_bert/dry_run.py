@@ -21,6 +21,7 @@ from data_prep.prepare import find_prepared
 from data_prep.quick_estimate import estimate_recordings
 from data_prep.shards import SPLITS, SplitTable
 from data_prep.windows import evaluation_plan
+from rrweb_tokenizer.telling.wording import counted
 
 from . import assembly
 from .arguments import Arguments, UsageError
@@ -28,7 +29,7 @@ from .callbacks import say
 from .disk_space import estimate_bytes, free_bytes
 from .mfu import device_peak_flops, flops_per_token
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
-from .plan_text import counted, duration_range, given_lines, show
+from .plan_text import duration_range, given_lines, show
 from .sample_plan import sample_directory
 from .schedule import restart_steps
 from .start_plan import start_of

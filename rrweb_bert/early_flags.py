@@ -59,6 +59,8 @@ def check_flags(argv: Sequence[str]) -> None:
 
 def _may_be(flag: str, known: frozenset[str]) -> bool:
     """Whether it is known, or the opposite of one; which have one, a source may tell in part."""
+    if flag == "--help":
+        return True
     opposites = (flag.replace(no, "--", 1) for no in ("--no_", "--no-") if flag.startswith(no))
     return flag in known or any(opposite in known for opposite in opposites)
 

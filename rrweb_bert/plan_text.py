@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from .callbacks import say
 
-__all__ = ["counted", "duration_range", "given_lines", "show", "shown"]
+__all__ = ["duration_range", "given_lines", "show", "shown"]
 
 _INDENT: Final = 15
 _MIN_WIDTH: Final = 60
@@ -69,11 +69,6 @@ def shown(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(map(shown, value)) or "none"
     return "none" if value is None else str(value)
-
-
-def counted(number: int, thing: str) -> str:
-    """A number and its thing, "1 step" or "1,200 steps"."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def duration_range(low_s: float, high_s: float) -> str:

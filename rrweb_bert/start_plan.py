@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from rrweb_tokenizer.telling.wording import counted
+
 from .checkpoints import find_checkpoints
 from .options import UsageError
-from .plan_text import counted
 from .resuming import check_folder, check_resume, find_start
 from .run_record import RunRecord
 from .training_arguments import RRWebTrainingArguments

@@ -118,7 +118,7 @@ def test_the_plan_of_a_run_that_began_says_where_it_goes_on(corpus, plan_of, tmp
     )
     assert "the same command does nothing" in plan["start"]
     assert "give another --output_dir" in plan["start"]
-    assert set(plan) == {"DRY RUN: nothin", "start", "arguments"}  # no step is measured
+    assert list(plan)[1:] == ["start", "arguments"]  # no step is measured
     assert "would only push it" in plan_of(corpus.path, *flags, "--push_to_hub")["start"]
     record = tmp_path / "run" / "run.json"
     record.write_text(json.dumps(json.loads(record.read_text()) | {"finished": False}))
