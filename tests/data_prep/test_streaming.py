@@ -1,7 +1,6 @@
 """The stream: same order for any number of workers, and resumed at any sample."""
 
 import pickle
-import time
 
 import numpy as np
 import pytest
@@ -74,14 +73,11 @@ def test_a_stream_resumes_at_every_batch(corpus):
         assert batches(rest, 4, 0) == whole[step:]
 
 
-def test_a_run_of_28_125_batches_is_constructed_at_once(corpus):
-    began = time.perf_counter()
+@pytest.mark.timeout(30)  # to read its windows would take minutes
+def test_a_run_of_28_125_batches_is_constructed_without_its_windows(corpus):
     stream = window_stream(corpus, "train", PLAN, batch_size=32, stop_sample=900_000)
-    constructed = time.perf_counter()
     assert next(iter(stream))["sample_index"] == 0
     assert stream.num_shards == 28_125
-    assert constructed - began < 1.0  # 0.05 s alone; the machines of CI are busy
-    assert time.perf_counter() - constructed < 2.0
 
 
 def test_the_stream_pickles_small_for_spawned_workers(corpus):

@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -102,13 +100,3 @@ def test_stock_hook_repeats_with_a_seed_and_honours_the_given_special_mask(token
     assert (batch["input_ids"][:, :50] >= 5).all()
     again = RRWebDataCollator(tokenizer, mlm_probability=1.0, seed=3)(examples)
     assert torch.equal(batch["input_ids"], again["input_ids"])
-
-
-def test_a_batch_of_32_windows_takes_a_few_milliseconds(tokenizer):
-    collate, examples = RRWebDataCollator(tokenizer), windows()
-    seconds = []
-    for _ in range(10):
-        start = time.process_time()
-        collate(examples)
-        seconds.append(time.process_time() - start)
-    assert min(seconds) < 0.010  # 2 to 4 ms measured on one core; shared machines drift
