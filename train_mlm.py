@@ -92,6 +92,7 @@ def train(arguments: Arguments) -> None:
     announce(arguments, plan)
 
     tokenizer = assembly.load_tokenizer(arguments)
+    assembly.check_start_model(arguments, tokenizer.vocab_size)
     corpus = assembly.open_corpus(arguments, tokenizer)
     model = assembly.build_model(arguments, tokenizer.vocab_size)
     tokenizer.model_max_length = model.config.max_position_embeddings

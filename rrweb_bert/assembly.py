@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import torch
 from transformers import set_seed
@@ -23,7 +23,7 @@ from .acceleration import accelerate, fix_order_of_sums
 from .arguments import Arguments, UsageError
 from .callbacks import say
 from .data_arguments import PREPARING
-from .model_files import load_model
+from .model_files import load_config, load_model
 from .modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
 from .run_record import RunRecord
 from .sample_plan import sample_directory
@@ -32,6 +32,7 @@ __all__ = [
     "StepPlan",
     "build_model",
     "check_corpus",
+    "check_start_model",
     "load_tokenizer",
     "open_corpus",
     "record_of",
@@ -41,6 +42,8 @@ __all__ = [
 
 EVALUATION_SEED: Final = 0
 """Windows of every evaluation, whatever `--seed` is: `eval_loss` compares between runs."""
+
+_Loaded = TypeVar("_Loaded")
 
 # Flags that bend the curve; a run that differs in one of them is another run.
 _CURVE_FLAGS: Final = (
@@ -199,13 +202,15 @@ def build_model(
 ) -> RRWebBertForMaskedLM:
     """A new model from `--seed`, or the named weights, with the layers that are fast here.
 
+    `check_start_model` comes first.
+
     Args:
         arguments: of the run.
         vocab_size: of its tokenizer.
         report: takes a line about the layers.
 
     Raises:
-        UsageError: the named weights cannot be loaded, have too few positions or other ids.
+        UsageError: the named weights cannot be loaded.
     """
     options, window_tokens = arguments.model, arguments.data.window_tokens
     set_seed(arguments.training.seed)
@@ -221,18 +226,7 @@ def build_model(
         )
         model = RRWebBertForMaskedLM(config)
     else:
-        model = _load_model(options.model_name_or_path)
-    if model.config.max_position_embeddings < window_tokens:
-        raise UsageError(
-            f"{options.model_name_or_path} has {model.config.max_position_embeddings} positions, "
-            f"fewer than --window_tokens {window_tokens}"
-        )
-    if model.config.vocab_size != vocab_size:
-        raise UsageError(
-            f"{options.model_name_or_path} has a vocabulary of {model.config.vocab_size:,} ids, "
-            f"the tokenizer one of {vocab_size:,}. Name the tokenizer that it was trained with: "
-            "--tokenizer_name_or_path"
-        )
+        model = _loaded(load_model, options.model_name_or_path)
     model.mlm_probability = arguments.data.mlm_probability
     training = arguments.training
     precision = "fp16" if training.fp16 else "bf16" if training.bf16 else "fp32"
@@ -248,9 +242,31 @@ def build_model(
     return model
 
 
-def _load_model(name: str) -> RRWebBertForMaskedLM:
+def check_start_model(arguments: Arguments, vocab_size: int) -> None:
+    """See that the model to start from, where one is named, is there and fits; weights come later.
+
+    Raises:
+        UsageError: it is not there, is none of ours, has too few positions or other ids.
+    """
+    name, window_tokens = arguments.model.model_name_or_path, arguments.data.window_tokens
+    if name is None:
+        return
+    config = _loaded(load_config, name)
+    if config.max_position_embeddings < window_tokens:
+        raise UsageError(
+            f"{name} has {config.max_position_embeddings} positions, fewer than --window_tokens "
+            f"{window_tokens}"
+        )
+    if config.vocab_size != vocab_size:
+        raise UsageError(
+            f"{name} has a vocabulary of {config.vocab_size:,} ids, the tokenizer one of "
+            f"{vocab_size:,}. Name the tokenizer that it was trained with: --tokenizer_name_or_path"
+        )
+
+
+def _loaded(load: Callable[[str], _Loaded], name: str) -> _Loaded:
     try:
-        return load_model(name)
+        return load(name)
     except (OSError, ValueError) as error:
         where = "" if Path(name).exists() else "there is no such folder here, and from the Hub: "
         raise UsageError(f"--model_name_or_path {name} cannot be loaded: {where}{error}") from error

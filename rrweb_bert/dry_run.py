@@ -58,6 +58,7 @@ def dry_run(arguments: Arguments, plan: assembly.StepPlan) -> None:
     output_dir = Path(training.output_dir or ".")
     say(f"DRY RUN: nothing is trained, and nothing is written to {output_dir}")
     tokenizer = assembly.load_tokenizer(arguments)
+    assembly.check_start_model(arguments, tokenizer.vocab_size)
     corpus = _prepared(arguments)
     if corpus is not None:
         assembly.check_corpus(corpus, tokenizer)

@@ -21,7 +21,7 @@ from data_prep.plain_text import in_one_line
 
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
 
-__all__ = ["load_model", "unknown_keys"]
+__all__ = ["load_config", "load_model", "unknown_keys"]
 
 # Keys that configurations of BERTs have had and that change nothing here.
 _EARLIER_KEYS: Final = frozenset(
@@ -29,17 +29,12 @@ _EARLIER_KEYS: Final = frozenset(
 )
 
 
-def load_model(name: str | Path, **kwargs: Any) -> RRWebBertForMaskedLM:
-    """The model in a folder, or of a name on the hub.
-
-    Args:
-        name: folder or hub name.
-        **kwargs: what `from_pretrained` takes.
+def load_config(name: str | Path) -> BertConfig:
+    """The configuration of the model in a folder, or of a name on the hub.
 
     Raises:
-        ValueError: it is no BERT, has unknown keys in its configuration, cannot be read, or cannot
-            be fetched from here.
-        OSError: it is not there, or has no safetensors weights.
+        ValueError: it is no BERT, has unknown keys, cannot be read, or cannot be fetched from here.
+        OSError: it is not there.
     """
     is_cached = local_files_only(name, "config.json")
     content, _ = BertConfig.get_config_dict(name, local_files_only=is_cached)
@@ -52,12 +47,28 @@ def load_model(name: str | Path, **kwargs: Any) -> RRWebBertForMaskedLM:
             f"config.json has keys that no BERT has: {named}. A model that brings code of its own "
             "is not loaded; remove them if they mean nothing"
         )
+    config: BertConfig = BertConfig.from_dict(content)
+    return config
+
+
+def load_model(name: str | Path, **kwargs: Any) -> RRWebBertForMaskedLM:
+    """The model in a folder, or of a name on the hub.
+
+    Args:
+        name: folder or hub name.
+        **kwargs: what `from_pretrained` takes.
+
+    Raises:
+        ValueError: `load_config` raises it, or weights are no numbers.
+        OSError: it is not there, or has no safetensors weights.
+    """
+    load_config(name)
     with _without_bar():
         model: RRWebBertForMaskedLM = RRWebBertForMaskedLM.from_pretrained(
             name,
             use_safetensors=True,
             trust_remote_code=False,
-            local_files_only=is_cached,
+            local_files_only=local_files_only(name, "config.json"),
             **kwargs,
         )
     bad = [

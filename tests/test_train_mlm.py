@@ -13,9 +13,11 @@ from safetensors.torch import load_file
 from synthetic import write_recordings
 
 import train_mlm
+from rrweb_bert import assembly
 from rrweb_bert.__main__ import make_parser
 from rrweb_bert.arguments import parse_arguments
 from rrweb_bert.disk_space import CheckpointError
+from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
 from rrweb_bert.signals import TrainingInterrupted
 
 ROOT = Path(__file__).parents[1]
@@ -270,9 +272,24 @@ def test_training_goes_on_from_given_weights(command, tmp_path, capsys):
         for name in ("run", "second")
     )
     assert second < first
-    wide = command("--model_name_or_path", start, "--window_tokens", "128", output="third")
-    assert train_mlm.main(wide) == 2
-    assert "fewer than --window_tokens 128" in error_of(capsys)
+
+
+def test_a_model_to_start_from_is_looked_at_before_anything_is_prepared(
+    command, tmp_path, capsys, monkeypatch
+):
+    start = tmp_path / "start"
+    RRWebBertForMaskedLM(model_config("tiny", window_tokens=64)).save_pretrained(start)
+    narrow = tmp_path / "narrow"
+    config = model_config("tiny", window_tokens=64, vocab_size=700)
+    RRWebBertForMaskedLM(config).save_pretrained(narrow)
+    monkeypatch.setattr(assembly, "open_corpus", lambda *_: pytest.fail("data were prepared"))
+    for folder, flags, message in (
+        (start, ["--window_tokens", "128"], "fewer than --window_tokens 128"),
+        (narrow, [], "a vocabulary of 700 ids"),
+        (tmp_path / "none", [], "there is no such folder here"),
+    ):
+        assert train_mlm.main(command("--model_name_or_path", str(folder), *flags)) == 2
+        assert message in error_of(capsys)
 
 
 @pytest.mark.parametrize(
