@@ -1,17 +1,13 @@
 """Remote places, against a real S3 server on loopback."""
 
-import contextlib
 import functools
 import gzip
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 from made_recordings import visit
+from s3_server import emptied, running_s3_server
 
 from data_prep import remote
 from data_prep.__main__ import main
@@ -22,8 +18,6 @@ from data_prep.prepare import open_or_prepare, prepare
 from data_prep.prepare_remotely import prepare_at
 from data_prep.readers import Rejected, UnreadableError
 from data_prep.sessions import open_sessions
-
-MISSING = 'needs the extra: pip install -e ".[test,remote-test]"'
 
 
 @pytest.fixture(autouse=True)
@@ -36,44 +30,13 @@ def no_waiting(monkeypatch):
 
 @pytest.fixture(scope="module")
 def s3_server():
-    """The address of an S3 server in a process of its own, with an empty bucket."""
-    pytest.importorskip("moto.server", reason=MISSING)
-    pytest.importorskip("s3fs", reason=MISSING)
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            for _ in range(600):
-                with contextlib.suppress(OSError), urllib.request.urlopen(address):
-                    break
-                time.sleep(0.05)
-            yield address
-        finally:
-            server.terminate()
+    with running_s3_server() as address:
+        yield address
 
 
 @pytest.fixture
 def bucket(s3_server, monkeypatch):
     """A bucket with 30 recordings, and the environment that lets it be opened."""
-    import s3fs
-
-    for name, setting in (
-        ("AWS_ENDPOINT_URL", s3_server),
-        ("AWS_ACCESS_KEY_ID", "testing"),
-        ("AWS_SECRET_ACCESS_KEY", "testing"),
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-    ):
-        monkeypatch.setenv(name, setting)
-    request = urllib.request.Request(f"{s3_server}/moto-api/reset", method="POST")  # noqa: S310
-    with urllib.request.urlopen(request):  # noqa: S310
-        pass
-    s3fs.S3FileSystem.clear_instance_cache()
-    filesystem = s3fs.S3FileSystem()
-    filesystem.mkdir("recordings")
     objects = {
         f"recordings/day/site{number % 3}/{number:03}.json.gz": gzip.compress(
             visit(number).encode(), mtime=0
@@ -82,9 +45,10 @@ def bucket(s3_server, monkeypatch):
     }
     objects["recordings/day/readme.md"] = b"#"
     objects["recordings/day/.hidden/x.json"] = b"[]"
-    filesystem.pipe(objects)
-    yield filesystem
-    s3fs.S3FileSystem.clear_instance_cache()
+    with emptied(s3_server, monkeypatch) as filesystem:
+        filesystem.mkdir("recordings")
+        filesystem.pipe(objects)
+        yield filesystem
 
 
 def test_a_bucket_is_listed_like_a_folder_with_sizes(bucket):

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 _FENCE = re.compile(r"(?P<indent> *)(?P<marks>`{3,})(?P<language>[^`\n]*)")
 _COMMAND = re.compile(r"(?:python|pytest|pip|make|torchrun|accelerate)\s+\S")
-_NAMED = re.compile(r"(?:#|//) (?P<name>[\w./-]+\.\w+)\b")
+_NAMED = re.compile(r"(?:#!.*\n)?(?:#|//) (?P<name>[\w./-]+\.\w+)\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,8 @@ class Block:
 
     @property
     def file_name(self) -> str | None:
-        """The file that the reader is to write: the first line is a comment with its name."""
+        """The file that the reader is to write: the first line is a comment with its name, but for
+        the line that says what runs a script."""
         found = _NAMED.match(self.text)
         return found["name"] if found else None
 
