@@ -7,6 +7,7 @@ import shutil
 import pytest
 import zstandard
 from documentation.blocks import ROOT, all_blocks
+from documentation.page_plans import SHRUNK
 from documentation.running import run_words
 from documentation.shell import Asked
 from fake_hub import running_hub
@@ -48,6 +49,13 @@ def fill(folder):
     shutil.copy(ROOT / "data_prep" / "sample_labels.jsonl", folder / "labels.jsonl")
 
 
+def run(folder, command):
+    """Run a command of ours in a folder, made small."""
+    asked = Asked(words=[], folder=folder, environment=dict(os.environ))
+    answer = run_words(command.split(), SHRUNK, asked=asked)
+    assert answer.status == 0, answer.output
+
+
 @pytest.fixture
 def recordings(folder):
     fill(folder)
@@ -56,23 +64,24 @@ def recordings(folder):
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory):
     """A corpus of these recordings, and a tiny model that was trained on it."""
-    from documentation.page_plans import SHRUNK
-
     folder = tmp_path_factory.mktemp("made")
     fill(folder)
-    asked = Asked(words=[], folder=folder, environment=dict(os.environ))
-    for command in (
-        "python -m data_prep prepare recordings --output corpus",
-        "python train_mlm.py --data_dir corpus",
-    ):
-        answer = run_words(command.split(), SHRUNK, asked=asked)
-        assert answer.status == 0, answer.output
+    run(folder, "python -m data_prep prepare recordings --output corpus")
+    run(folder, "python train_mlm.py --data_dir corpus")
     return folder
 
 
 @pytest.fixture
 def trained(made_once, folder):
     shutil.copytree(made_once, folder, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def probed(trained, folder):
+    """A corpus of the whole sample: to tell labels apart takes some sessions of each."""
+    shutil.rmtree(folder / "corpus")
+    sample = sample_directory()
+    run(folder, f"python -m data_prep prepare {sample} --output corpus --group_by site")
 
 
 @pytest.fixture(scope="session")
@@ -104,12 +113,11 @@ def labelled(trained, folder):
         for block in all_blocks()
         if block.page == "examples/README.md" and block.language == "json"
     )
-    names = json.loads(shown.text)
-    known = {
-        row["id"]: row for row in map(json.loads, (folder / "labels.jsonl").read_text().splitlines())
-    }
+    path, label, group = json.loads(shown.text)
+    lines = (folder / "labels.jsonl").read_text().splitlines()
     rows = [
-        dict(zip(names, (f"recordings/{name}.json", known[name]["visitor"], known[name]["site"])))
-        for name in SMALL
+        {path: f"recordings/{row['id']}.json", label: row["visitor"], group: row["site"]}
+        for row in map(json.loads, lines)
+        if row["id"] in SMALL
     ]
     (folder / "labels.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))

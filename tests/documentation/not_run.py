@@ -15,10 +15,9 @@ BLOCKS = {
     ("CONTRIBUTING.md", ".ci/run"): ".ci/run does it",
     ("docs/containers.md", "def tabbed("): "docs/how_to/own_reader.md runs the same",
     ("docs/containers.md", "options.entry_points"): "docs/how_to/own_reader.md runs the same",
-    ("docs/how_to/push.md", "from transformers"): "README.md runs the same",
     ("docs/mirror.md", "npm install"): (
-        "needs packages of npm, and Chromium; tests/replayer/test_mirror_equals_replayer.py has the "
-        "mirror against what they showed"
+        "needs packages of npm, and Chromium; tests/replayer/test_mirror_equals_replayer.py "
+        "compares with what they showed"
     ),
     ("docs/privacy.md", ""): "tests/rrweb_tokenizer/test_privacy_docs.py runs both blocks",
     ("docs/probes.md", "probe_five_splits.sh"): (
@@ -26,9 +25,16 @@ BLOCKS = {
     ),
     ("docs/results.md", "text_bert_corpus.py"): "tests/benchmarks/test_text_bert.py runs the three",
     ("docs/search.md", "embed few"): "shows a folder with a broken file in it",
+    ("docs/several_gpus.md", "--nproc_per_node 8 train_mlm.py --data_dir"): (
+        "needs eight GPUs; tests/test_several_processes.py has two processes of torchrun on a CPU"
+    ),
+    ("docs/several_gpus.md", "--nnodes 2"): "needs two hosts with eight GPUs each",
     ("docs/training.md", '{"step": 50'): "a line that a run wrote, for reading",
     ("docs/training.md", "did you mean"): (
         "tests/documentation/test_running.py breaks the file so and compares what is said"
+    ),
+    ("examples/README.md", '{"path"'): (
+        "tests/documentation/conftest.py writes labels of this form, for the command below it"
     ),
 }
 """Page, what stands in the block: why none of it runs."""
@@ -41,12 +47,18 @@ COMMANDS = {
     ("CONTRIBUTING.md", "make quality"): ".ci/run does it",
     ("CONTRIBUTING.md", "make docs"): ".ci/run does it",
     ("CONTRIBUTING.md", "python -m build"): "fetches from a package registry what it builds with",
-    ("CONTRIBUTING.md", "python -m rrweb_bert embed"): "docs/tutorial.md runs the same",
+    ("CONTRIBUTING.md", "python -m rrweb_bert embed"): (
+        "tries the wheel where it was installed, without the clone"
+    ),
+    ("docs/probes.md", "python -m rrweb_bert probe BASE"): "needs a GPU",
     ("docs/reliability.md", "make -j2 -O crash"): ".ci/run does it",
     ("docs/reliability.md", "pytest -m soak"): "takes an hour",
     ("docs/reliability.md", "python benchmarks/kill_and_resume.py --kills 5 --gpu"): "needs a GPU",
     ("docs/reliability.md", "python benchmarks/kill_and_resume.py --kills 40"): (
         "takes minutes; tests/crash/test_kills.py has ten of these kills"
+    ),
+    ("docs/speed.md", "python benchmarks/train_speed.py --rows cpu"): (
+        "times eight configurations, which takes a minute and idle cores"
     ),
     ("docs/speed.md", "python benchmarks/train_speed.py"): "needs a GPU",
     ("docs/speed.md", "python benchmarks/train_profile.py"): "needs a GPU",
@@ -56,7 +68,11 @@ COMMANDS = {
 program's own parser takes it all the same, as in `test_blocks.py`."""
 
 NOT_COMPARED = {
-    ("README.md", ""): "figures of a corpus of 889 recordings, and of a run on an H100",
+    ("README.md", "prepare recordings/"): "of a corpus of 889 recordings",
+    ("README.md", "train_mlm.py"): "of that corpus, and of a run on an H100",
+    ("README.md", "transcript"): "of another recording, with lines left out",
+    ("docs/surprise.md", ""): "of a model that is not in the repository",
+    ("docs/training.md", ""): "of a corpus of 889 recordings, with the memory of a machine",
 }
 """Page, what stands in a console block that runs: why what it prints is not compared."""
 
@@ -64,7 +80,7 @@ NOT_COMPARED = {
 IN_CI = {
     "python -m venv": "python3 -m venv",
     ". .venv/bin/activate": "/bin/activate",
-    'pip install -e .[dev,remote-test,docs]': '-e ".[dev,docs,remote-test]"',
+    "pip install -e .[dev,remote-test,docs]": '-e ".[dev,docs,remote-test]"',
     "pytest": "\npytest\n",
     "make quality": "make quality",
     "make docs": "make docs",

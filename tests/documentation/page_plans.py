@@ -1,4 +1,4 @@
-"""How each page with commands or code is run: from what, in what size, at once or with `-m slow`."""
+"""How each page with commands or code is run: from what, in what size, always or by `-m slow`."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ STEPS_TO_STOP_IN = {
         *("--model_size", "tiny", "--window_tokens", "64", "--max_steps", "40", "--use_cpu"),
         *("--samples_per_epoch", "1280", "--logging_steps", "2", "--save_steps", "40"),
         *("--eval_steps", "40", "--dataloader_num_workers", "0"),
+        *("--per_device_eval_batch_size", "1"),  # four windows, for two processes
     ),
 }
 """A training that is long enough to be stopped, in steps of as many windows as the page says."""
@@ -67,8 +68,8 @@ class Plan:
         replacements: beside PLACEHOLDERS.
         more: instead of SHRUNK.
         then: commands that stand in the text of the page, not in a block; they run at the end.
-        is_slow: runs with `-m slow`.
-        slow_words: blocks with one of these run with `-m slow`, the others always.
+        slow: the page runs with `-m slow`; with words, its blocks with one of these do, too, and
+            the others always.
     """
 
     page: str
@@ -76,28 +77,67 @@ class Plan:
     replacements: Mapping[str, str] = field(default_factory=dict)
     more: Mapping[str, Sequence[str]] = field(default_factory=lambda: SHRUNK)
     then: Sequence[str] = ()
-    is_slow: bool = False
-    slow_words: Sequence[str] = ()
+    slow: bool | Sequence[str] = False
 
+
+RESUME = Plan(
+    page="docs/how_to/resume.md",
+    scene=("trained",),
+    more=STEPS_TO_STOP_IN,
+    then=("sbatch train.sbatch",),
+    slow=True,
+)
+RELIABILITY = Plan(
+    page="docs/reliability.md",
+    scene=("trained",),
+    replacements={"$HOME/recordings": "$HOME/corpus"},
+    more=STEPS_TO_STOP_IN,
+    then=("sbatch train.sbatch",),
+    slow=True,
+)
+PUSH = Plan(page="docs/how_to/push.md", scene=("trained", "hub"))
+SCALE = Plan(
+    page="docs/scale.md",
+    scene=("bucket",),
+    replacements={
+        # A cluster of Ray is another extra; tests/data_prep/test_ray_engine.py has one.
+        " --engine ray --address auto": "",
+        "--array=0-99": "--array=0-1",
+        "$SLURM_ARRAY_TASK_ID/100": "$SLURM_ARRAY_TASK_ID/2",
+        "num_proc=16": "num_proc=2",
+    },
+)
+STREAM = Plan(page="docs/how_to/stream_from_s3.md", scene=("bucket",))
+TUTORIAL = Plan(page="docs/tutorial.md", scene=(), replacements={}, more={}, slow=True)
+SEARCH = Plan(page="docs/search.md", scene=(), replacements={}, more={}, slow=True)
+"""These have tests of their own, which look at what came out."""
 
 PLANS = (
     Plan(
         page="README.md",
         scene=("recordings", "hub"),
-        replacements={"tail -f": "tail"},
+        replacements={"tail -f": "wait; tail"},  # nobody is there to press Ctrl-C
         then=("python -m rrweb_bert push checkpoints_production OWNER/NAME --private",),
-        # The shipped model over recordings: a minute.
-        slow_words=("SessionEncoder", "rrweb_bert embed"),
+        # The shipped model over recordings.
+        slow=("SessionEncoder", "rrweb_bert embed"),
     ),
     Plan(page="CONTRIBUTING.md"),
     Plan(page="docs/grammar.md"),
-    Plan(page="docs/how_to/fine_tune.md", is_slow=True),
+    Plan(page="docs/how_to/fine_tune.md", slow=True),
     Plan(page="docs/how_to/own_reader.md"),
     Plan(page="docs/how_to/own_vocabulary.md"),
-    Plan(page="docs/how_to/push.md", scene=("trained", "hub")),
-    Plan(page="docs/how_to/stream_from_s3.md", scene=("bucket",)),
+    Plan(page="docs/probes.md", scene=("probed",), slow=True),
     Plan(page="docs/results.md", scene=("trained",)),
     Plan(page="docs/speed.md"),
+    Plan(
+        page="docs/surprise.md",
+        scene=("trained",),
+        replacements={
+            "surprise rustdoc": "surprise data_prep/sample/rustdoc",
+            "surprise data_prep/sample --": "surprise recordings --",  # 13 of the 60
+        },
+        slow=True,
+    ),
     Plan(
         page="docs/training.md",
         scene=("trained",),
@@ -105,7 +145,8 @@ PLANS = (
         replacements={"report_to: [tensorboard]": "report_to: none"},
         then=("python train_mlm.py run/arguments.yaml --output_dir again",),
     ),
-    Plan(page="docs/surprise.md", scene=("trained",), is_slow=True),
     Plan(page="examples/README.md", scene=("labelled",)),
 )
-"""The pages that `test_running.py` runs from here."""
+"""The others."""
+
+ALL = (*PLANS, RESUME, RELIABILITY, PUSH, SCALE, STREAM, TUTORIAL, SEARCH)

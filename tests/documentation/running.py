@@ -31,7 +31,7 @@ from documentation.shell import Answer, Asked, run_bash
 import train_mlm
 
 Program = Callable[[Asked, Callable[[str], str]], Answer]
-"""A stand-in for a program: called with what is asked, and with what runs more shell of the page."""
+"""A stand-in for a program: it is given what is asked, and what runs more shell of the page."""
 
 _OURS = ("python", "python3", "torchrun")
 _OF_THE_CLONE = ("benchmarks", "data_prep", "examples", "rrweb_bert", "tests", "train_mlm.py")
@@ -160,7 +160,10 @@ def run_words(words: list[str], more: Mapping[str, Sequence[str]], *, asked: Ask
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(printed),
     ):
-        status = _run_words(with_more(words, more))
+        try:
+            status = _run_words(with_more(words, more))
+        except SystemExit as ended:
+            status = int(ended.code or 0)
     return Answer(status=status, output=printed.getvalue())
 
 
@@ -192,10 +195,7 @@ def _run_script(words: Sequence[str]) -> int:
         mock.patch.object(sys, "argv", list(words)),
         mock.patch.object(sys, "path", [str(path.parent), *sys.path]),
     ):
-        try:
-            runpy.run_path(str(path), run_name="__main__")
-        except SystemExit as ended:
-            return int(ended.code or 0)
+        runpy.run_path(str(path), run_name="__main__")
     return 0
 
 

@@ -110,16 +110,19 @@ def _run(
 
     reader = threading.Thread(target=read)
     reader.start()
-    try:
-        for request in iter(requests.get, None):
-            request.answers.put(answer_to(request.asked))
-    except BaseException:
-        process.kill()
-        while (request := requests.get()) is not None:
-            request.answers.put(Answer(status=1, output=""))
-        raise
-    finally:
-        reader.join()
+    problem: BaseException | None = None
+    for request in iter(requests.get, None):
+        answer = Answer(status=1, output="")
+        if problem is None:
+            try:
+                answer = answer_to(request.asked)
+            except BaseException as raised:
+                problem = raised
+                process.kill()
+        request.answers.put(answer)
+    reader.join()
+    if problem is not None:
+        raise problem
     return Answer(status=process.returncode, output="".join(printed))
 
 

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from documentation.blocks import ROOT
 from documentation.running import with_more
 from documentation.shell import Answer, Asked
 
+from benchmarks.kill_and_resume import ForkedRun
+
 _JOB = "42"
+
+
+def train_apart(arguments: list[str], *, is_stopped: bool) -> Answer:
+    """Train in a process of its own, which gets SIGTERM after some steps."""
+    process = ForkedRun(arguments)
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if is_stopped and line.startswith("step "):
+            os.kill(process.pid, signal.SIGTERM)
+            break
+    lines.append(process.communicate()[0])
+    assert process.returncode is not None
+    return Answer(status=process.returncode, output="".join(lines))
 
 
 class Slurm:
@@ -21,10 +35,12 @@ class Slurm:
 
     Attributes:
         printed: what each training printed that `srun` ran.
+        num_turns: how often a job was started.
     """
 
     def __init__(self, more: Mapping[str, Sequence[str]]) -> None:
         self.printed: list[str] = []
+        self.num_turns = 0
         self._more = more
         self._is_requeued = False
         self.programs = {"sbatch": self._sbatch, "srun": self._srun, "scontrol": self._scontrol}
@@ -38,31 +54,17 @@ class Slurm:
             self._is_requeued = True
             while self._is_requeued:
                 self._is_requeued = False
+                self.num_turns += 1
                 run(variables + script)
         # What a job prints goes to a file of its own.
         return Answer(status=0, output=f"{_JOB}\n" if "--parsable" in asked.words else "")
 
     def _srun(self, asked: Asked, run: Callable[[str], str]) -> Answer:
-        """Train in a process of its own; the first one gets SIGTERM after some steps."""
         words = with_more(asked.words[1:], self._more)
-        assert words[0] == "python"
-        process = subprocess.Popen(
-            [sys.executable, "-u", str(ROOT / words[1]), *words[2:]],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=asked.environment,
-        )
-        assert process.stdout is not None
-        lines = []
-        for line in process.stdout:
-            lines.append(line)
-            if line.startswith("step ") and not self.printed:
-                process.send_signal(signal.SIGTERM)
-                break
-        lines.append(process.communicate()[0])
-        self.printed.append("".join(lines))
-        return Answer(status=process.returncode, output=self.printed[-1])
+        assert words[:2] == ["python", "train_mlm.py"]
+        answer = train_apart(words[2:], is_stopped=not self.printed)
+        self.printed.append(answer.output)
+        return answer
 
     def _scontrol(self, asked: Asked, run: Callable[[str], str]) -> Answer:
         assert asked.words[1:] == ["requeue", _JOB]
