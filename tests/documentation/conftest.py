@@ -84,6 +84,22 @@ def probed(trained, folder):
     run(folder, f"python -m data_prep prepare {sample} --output corpus --group_by site")
 
 
+@pytest.fixture
+def whole_sample(folder):
+    """recordings/ is the embedded sample, and recording.json is one of it."""
+    shutil.copytree(sample_directory(), folder / "recordings")
+    shutil.copy(ROOT / "data_prep" / "sample_labels.jsonl", folder / "labels.jsonl")
+    packed = (folder / "recordings" / "weui-050151.json.zst").read_bytes()
+    (folder / "recording.json").write_bytes(zstandard.decompress(packed))
+
+
+@pytest.fixture
+def beside_the_sample(folder):
+    """A recording of the sample under its own name."""
+    name = "rustdoc-070170.json.zst"
+    shutil.copy(sample_directory() / name, folder / name)
+
+
 @pytest.fixture(scope="session")
 def s3_server():
     with running_s3_server() as address:

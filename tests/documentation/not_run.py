@@ -50,7 +50,10 @@ COMMANDS = {
     ("CONTRIBUTING.md", "python -m rrweb_bert embed"): (
         "tries the wheel where it was installed, without the clone"
     ),
-    ("docs/probes.md", "python -m rrweb_bert probe BASE"): "needs a GPU",
+    ("docs/probes.md", "python -m rrweb_bert probe"): (
+        "chooses among classifiers for minutes; tests/rrweb_bert/test_probing.py runs it on made-up "
+        "sessions"
+    ),
     ("docs/reliability.md", "make -j2 -O crash"): ".ci/run does it",
     ("docs/reliability.md", "pytest -m soak"): "takes an hour",
     ("docs/reliability.md", "python benchmarks/kill_and_resume.py --kills 5 --gpu"): "needs a GPU",

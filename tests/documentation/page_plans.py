@@ -21,7 +21,6 @@ SHRUNK = {
         *("--vocab_size", "500", "--test_fraction", "0.3", "--validation_fraction", "0.3"),
     ),
     "rrweb_bert evaluate": ("--num_windows", "1"),
-    "rrweb_bert probe": ("--min_units", "2"),
     "rrweb_bert retrieve": ("--min_units", "2"),
     "examples/classify_sessions.py": (
         *("--max_steps", "2", "--window_tokens", "64", "--use_cpu", "--test_fraction", "0.4"),
@@ -48,6 +47,7 @@ PLACEHOLDERS = {
     # Raw recordings, of which a dozen are too few for the usual shares.
     "--data_dir recordings ": f"--data_dir recordings {SPLITS} ",
     "--data_dir s3://bucket/recordings": f"--data_dir s3://bucket/recordings {SPLITS}",
+    "surprise data_prep/sample --": "surprise recordings --",  # 13 of 60
     # Disks of the reader.
     "/mnt/disk/": "",
     "/mnt/": "",
@@ -108,8 +108,8 @@ SCALE = Plan(
     },
 )
 STREAM = Plan(page="docs/how_to/stream_from_s3.md", scene=("bucket",))
-TUTORIAL = Plan(page="docs/tutorial.md", scene=(), replacements={}, more={}, slow=True)
-SEARCH = Plan(page="docs/search.md", scene=(), replacements={}, more={}, slow=True)
+TUTORIAL = Plan(page="docs/tutorial.md", scene=(), more={}, slow=True)
+SEARCH = Plan(page="docs/search.md", scene=("whole_sample",), more={}, slow=True)
 """These have tests of their own, which look at what came out."""
 
 PLANS = (
@@ -129,15 +129,7 @@ PLANS = (
     Plan(page="docs/probes.md", scene=("probed",), slow=True),
     Plan(page="docs/results.md", scene=("trained",)),
     Plan(page="docs/speed.md"),
-    Plan(
-        page="docs/surprise.md",
-        scene=("trained",),
-        replacements={
-            "surprise rustdoc": "surprise data_prep/sample/rustdoc",
-            "surprise data_prep/sample --": "surprise recordings --",  # 13 of the 60
-        },
-        slow=True,
-    ),
+    Plan(page="docs/surprise.md", scene=("trained", "beside_the_sample"), slow=True),
     Plan(
         page="docs/training.md",
         scene=("trained",),

@@ -119,11 +119,9 @@ def is_finished(run):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_tutorial_and_the_page_of_search_print_what_they_say(folder, request):
-    """One after the other, in one folder: the second uses the vectors of the first."""
-    run_page(page_of(TUTORIAL, folder, request, compares=True))
-    (folder / "recording.json.zst").symlink_to("recordings/weui-050151.json.zst")
-    run_page(page_of(SEARCH, folder, request, compares=True))
+@pytest.mark.parametrize("plan", [TUTORIAL, SEARCH], ids=lambda plan: plan.page)
+def test_what_is_shown_of_the_sample_is_what_is_printed(plan, folder, request):
+    run_page(page_of(plan, folder, request, compares=True))
 
 
 def test_what_is_wrong_in_a_file_of_arguments_is_said_as_the_page_shows(folder, trained):
