@@ -51,8 +51,8 @@ COMMANDS = {
         "tries the wheel where it was installed, without the clone"
     ),
     ("docs/probes.md", "python -m rrweb_bert probe"): (
-        "chooses among classifiers for minutes; tests/rrweb_bert/test_probing.py runs it on made-up "
-        "sessions"
+        "chooses among classifiers for minutes; tests/rrweb_bert/probing/test_commands.py runs it "
+        "on made-up sessions"
     ),
     ("docs/reliability.md", "make -j2 -O crash"): ".ci/run does it",
     ("docs/reliability.md", "pytest -m soak"): "takes an hour",

@@ -4,7 +4,6 @@ import json
 import re
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import synthetic
 import torch
@@ -22,7 +21,6 @@ from rrweb_bert.search import neighbours
 from rrweb_bert.search.layout import INDEX_FILE, open_header
 from rrweb_bert.search.neighbours import Neighbours, build_lists, exact
 from rrweb_bert.search.queries import words_in
-from rrweb_bert.search.where import mask_of, parse_condition
 from rrweb_bert.search.words import WordIndex, words_of, write_words
 from rrweb_tokenizer import RRWebTokenizer
 
@@ -204,82 +202,6 @@ def test_a_rendered_text_has_a_vector(index, tiny_encoder):
 
 
 # --- filters
-
-TABLE = pa.table(
-    {
-        "goal": ["search", "edit", None],
-        "n": [1, 2, 3],
-        "x": [0.5, None, 2.0],
-        "ok": [True, False, None],
-        "tags": [["a", "b"], [], None],
-        "views": [[1, 2], [10], None],
-        "shares": pa.array([[0.5], None, [1.0, 2.5]], pa.large_list(pa.float32())),
-        "flags": [[True], [False, None], []],
-        "small": pa.array([1, 2, None], pa.int32()),
-        "nested": [[[1]], [], None],
-        "start": pa.array([0, 1_714_521_600_000, None], pa.timestamp("ms", tz="UTC")),
-    }
-)
-
-
-@pytest.mark.parametrize(
-    ("conditions", "wanted"),
-    [
-        (["goal=search"], [0]),
-        (["goal!=search"], [1, 2]),
-        (["goal="], [2]),
-        (["goal!="], [0, 1]),
-        (["n>=2", "n<3"], [1]),
-        (["x>0"], [0, 2]),
-        (["x!=0.5"], [1, 2]),
-        (["ok=true"], [0]),
-        (["ok!=yes"], [1, 2]),
-        (["tags=a"], [0]),
-        (["tags!=a"], [1, 2]),
-        (["views=1"], [0]),
-        (["views!=1"], [1, 2]),
-        (["shares=2.5"], [2]),
-        (["flags=no"], [1]),
-        (["flags!=TRUE"], [1, 2]),
-        (["nested="], [2]),
-        (["start>=2024-05-01"], [1]),
-        (["start<2024-05-01T00:00+01:00"], [0]),
-        (["goal > f"], [0]),
-    ],
-)
-def test_conditions_leave_the_rows_that_meet_them(conditions, wanted):
-    assert np.flatnonzero(mask_of(TABLE, conditions)).tolist() == wanted
-
-
-@pytest.mark.parametrize(
-    ("condition", "message"),
-    [
-        ("gaol=search", "did you mean goal"),
-        ("n=two", "n is a whole number, not 'two'"),
-        ("x>much", "x is a number"),
-        ("ok=maybe", "true or false"),
-        ("start>yesterday", "a date as"),
-        ("n>99999999999999999999", r"n \(int64\) .* '99999999999999999999'; give a value"),
-        ("n!=99999999999999999999", r"n \(int64\) cannot be compared"),
-        ("small<3000000000", r"small \(int32\) .* '3000000000'; give a value .* or small= or"),
-        ("small=one", "small is a whole number, not 'one'"),
-        ("views=one", "views is a whole number, not 'one'"),
-        ("views=99999999999999999999", r"views \(int64\) cannot be compared"),
-        ("shares=half", "shares is a number, not 'half'"),
-        ("flags=maybe", "flags is true or false, not 'maybe'"),
-        ("nested=1", r"nested \(list<.*>\) cannot be compared with '1'"),
-        ("tags>a", "asked with = and != alone"),
-        ("goal", "is no condition"),
-        ("=search", "is no condition"),
-    ],
-)
-def test_conditions_that_cannot_be_met_are_explained(condition, message):
-    with pytest.raises(DataError, match=message):
-        mask_of(TABLE, [condition])
-
-
-def test_a_value_may_hold_what_looks_like_an_operator():
-    assert parse_condition("url = a=b>c").value == "a=b>c"
 
 
 def test_a_filter_leaves_the_nearest_of_what_meets_it(index):

@@ -1,13 +1,8 @@
 import itertools
-import json
-import math
 import re
 
-import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
-from odd_sessions import OddSession, adds_of
+from odd_sessions import adds_of
 from rrweb_events import (
     WordEncoder,
     change,
@@ -19,23 +14,19 @@ from rrweb_events import (
     typed,
 )
 
-from rrweb_bert.sample_plan import sample_directory
 from rrweb_tokenizer import EncodedSession, RRWebTokenizer
-from rrweb_tokenizer.schema import decode_events
 from rrweb_tokenizer.serializer import serialize
 from rrweb_tokenizer.structural_vocab import (
     GROUPS,
     MAX_VOCAB_SIZE,
     STRUCTURAL_IDS,
     STRUCTURAL_TOKENS,
-    VOCAB_SIZE,
 )
 from rrweb_tokenizer.telling import phrases
 from rrweb_tokenizer.telling.parser import parse_ids
 from rrweb_tokenizer.telling.reader import VALUE_NAMES
 from rrweb_tokenizer.telling.records import Event, Keyframe, Target
-from rrweb_tokenizer.telling.told import verbs_of
-from rrweb_tokenizer.transcript import Entry, entries, json_entry, render_ids, text_lines
+from rrweb_tokenizer.transcript import Entry, entries, text_lines
 
 BUY = element(10, "button", text(11, "Add to cart"))
 FIELD = element(12, "input", type="search", aria_label="Search")
@@ -330,72 +321,6 @@ def test_absurd_times_are_told_too(time_ms) -> None:
 # Anything at all.
 
 
-def check_anything(ids: list[int], decode) -> None:
-    """Ids, whatever they are, give printable lines and JSON, and records that cover them all."""
-    for full in (False, True):
-        found = entries(ids, decode, full=full)
-        is_covered = np.zeros(len(ids), np.bool_)
-        for entry in found:
-            is_covered[entry.record.start : entry.record.stop] = True
-            json.dumps(json_entry(entry, ids), allow_nan=False)
-            assert math.isfinite(entry.elapsed_ms)
-        assert is_covered.all()
-        starts = [entry.record.start for entry in found]
-        assert starts == sorted(starts)
-        shown = [
-            *text_lines(found),
-            *text_lines(found, ids_of=lambda s: render_ids(ids[s.start : s.stop], decode)),
-        ]
-        assert all(is_safe(line) for line in shown)
-
-
-def is_safe(line: str) -> bool:
-    return line.replace("\u200c", "").replace("\u200d", "").isprintable()
-
-
-@given(st.lists(st.integers(0, VOCAB_SIZE - 1), max_size=60))
-def test_random_ids_are_told_without_a_crash(tokenizer, ids) -> None:
-    check_anything(ids, tokenizer.text_model.decode_plain)
-
-
-@given(st.lists(st.integers(0, len(STRUCTURAL_TOKENS)), max_size=80))
-def test_random_structural_ids_are_told_without_a_crash(tokenizer, ids) -> None:
-    check_anything(ids, tokenizer.text_model.decode_plain)
-
-
-@given(st.integers(0, 2**32))
-def test_shuffled_and_cut_sessions_are_told_without_a_crash(tokenizer, seed) -> None:
-    events = decode_events([json.dumps(OddSession(seed, num_nodes=15).events).encode()]).events
-    ids = tokenizer.encode_events(events).ids
-    rng = np.random.default_rng(seed)
-    start = int(rng.integers(len(ids)))
-    check_anything(ids[start : start + 300].tolist(), tokenizer.text_model.decode_plain)
-    check_anything(rng.permutation(ids)[:300].tolist(), tokenizer.text_model.decode_plain)
-
-
-@given(st.lists(st.integers(0, VOCAB_SIZE - 1), max_size=40))
-def test_random_ids_decode_to_a_string(tokenizer, ids) -> None:
-    assert isinstance(tokenizer.decode(ids), str)
-    assert isinstance(tokenizer.decode(ids, skip_special_tokens=True), str)
-
-
-@given(st.integers(0, 2**32))
-@example(257)  # a frame's document added to an editable element
-def test_nothing_that_is_written_is_told_as_raw_tokens(tokenizer, seed) -> None:
-    events = decode_events([json.dumps(OddSession(seed).events).encode()]).events
-    session = tokenizer.encode_events(events)
-    found = entries(
-        session.ids.tolist(),
-        tokenizer.text_model.decode_plain,
-        event_starts=session.event_starts.tolist(),
-        event_times_ms=session.event_times_ms.tolist(),
-        full=True,
-    )
-    events_found = [e.record for e in found if isinstance(e.record, Event)]
-    assert [r.start for r in events_found if r.head] == session.event_starts.tolist()
-    assert not [e.told for e in found if any(d.startswith("?") for d in e.told.details)]
-
-
 def test_what_does_not_fit_is_shown_as_it_is() -> None:
     (entry,) = entries(ids_of("MI_Click DT_0 REF_GONE NAV X_3 Y_3 V_EMPTY DT_4"), no_words)
     assert entry.told.target == "element that is gone"
@@ -416,30 +341,6 @@ def test_ids_outside_the_vocabulary_are_refused() -> None:
 # What pages and models could do to a terminal.
 
 
-def test_no_page_text_reaches_a_terminal_raw(tokenizer) -> None:
-    evil = "\x1b]0;owned\x07 \x1b[31mred \x9b31m \u202eabc\u2028 \x08\x7f\r\n"
-    button = element(10, "button", text(11, evil), aria_label=evil, name=evil)
-    recording = [
-        meta(0, f"http://shop.test/{evil}"),
-        snapshot(1, button),
-        click(2, 10),
-        {"type": 5, "timestamp": 3, "data": {"tag": evil, "payload": {evil: 1}}},
-    ]
-    session = tokenizer.encode_session(recording)
-    check_anything(session.ids.tolist(), tokenizer.text_model.decode_plain)
-
-
-def test_escapes_that_a_model_spells_in_bytes_are_replaced(tokenizer) -> None:
-    pieces = {
-        byte: tokenizer.convert_tokens_to_ids(f"<0x{byte:02X}>")
-        for byte in (0x1B, 0x07, 0x9B, 0xC2)
-    }
-    ids = [*ids_of("EV_Custom DT_0"), *(pieces[b] for b in (0x1B, 0x07, 0xC2, 0x9B))]
-    assert "\x1b" in tokenizer.text_model.decode_plain(ids[2:])
-    check_anything(ids, tokenizer.text_model.decode_plain)
-    assert entries(ids, tokenizer.text_model.decode_plain)[0].told.target == '"\ufffd\ufffd\ufffd"'
-
-
 # The words.
 
 
@@ -457,33 +358,6 @@ def test_phrases_are_there_for_all_heads_values_and_bins() -> None:
     assert len(phrases.SCROLL_DEPTHS) == len(tokens["scroll depth"])
     assert len(phrases.SCROLL_STEPS) == sum("DOWN" in token for token in tokens["scroll"])
     assert set(phrases.MARKS) <= set(STRUCTURAL_TOKENS)
-
-
-def test_every_event_is_told_by_a_verb_of_its_kind(tokenizer) -> None:
-    told_of: dict[str, set[str]] = {}
-    for path in sorted(sample_directory().glob("*.json.zst"))[::4]:
-        session = tokenizer.encode_session(path)
-        starts, times = session.event_starts.tolist(), session.event_times_ms.tolist()
-        found = entries(
-            session.ids.tolist(),
-            tokenizer.text_model.decode_plain,
-            event_starts=starts,
-            event_times_ms=times,
-        )
-        for entry in found:
-            if isinstance(entry.record, Event) and entry.record.head:
-                told_of.setdefault(entry.record.head, set()).add(entry.told.action)
-    for head, actions in told_of.items():
-        # "scrolls" has its direction behind it.
-        assert all(action.startswith(verbs_of(head)) for action in actions), (head, actions)
-    assert {"types", "chooses", "clears"} <= told_of["[IS_Input]"]
-
-
-def test_a_kind_of_several_verbs_names_them_all() -> None:
-    assert verbs_of("[MI_Click]") == ("clicks",)
-    assert verbs_of("[EV_Meta]") == ("goes to", "stays on")
-    assert verbs_of("[IS_Input]")[:3] == ("types", "deletes", "replaces")
-    assert "chooses" in verbs_of("[IS_Input]")
 
 
 def test_keyframes_within_a_page_do_not_end_it() -> None:

@@ -1,20 +1,16 @@
-"""Models are pushed to a hub that runs here: whole, again, and while training."""
+"""Models are pushed to a hub that runs here: whole, and again."""
 
-import errno
 import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import torch
-from fake_hub import TOKEN, running_hub
+from hub_pushes import PUBLISHED, REPO, error_of
 from huggingface_hub import ModelCard
-from synthetic import write_recordings
 
 import train_mlm
-from rrweb_bert import hub as hub_module
-from rrweb_bert import hub_trainer, training_summary
+from rrweb_bert import training_summary
 from rrweb_bert.__main__ import main
 from rrweb_bert.hub_files import (
     checkpoint_files,
@@ -22,73 +18,10 @@ from rrweb_bert.hub_files import (
     model_files,
 )
 from rrweb_bert.model_card import render_card
-from rrweb_bert.options import UsageError
-from rrweb_bert.sealing import problem_of
 from rrweb_bert.training_summary import TrainingSummary, training_seconds
-
-PUBLISHED = {
-    "1_Pooling/config.json",
-    "README.md",
-    "config.json",
-    "loss_and_lr.png",
-    "model.safetensors",
-    "modules.json",
-    "sentence_bert_config.json",
-    "structural_vocab.json",
-    "text_bpe.model",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "training_history.json",
-    "training_summary.json",
-}
-REPO = "someone/rrweb"
 
 # The Hub's client calls its own HTTP library in a way that that one would like changed.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
-
-
-@pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    data, cache = (tmp_path_factory.mktemp(name) for name in ("recordings", "cache"))
-    write_recordings(data, num_per_site=6, num_actions=40)
-
-    def make(output_dir, *extra):
-        return [
-            *("--data_dir", str(data), "--cache_dir", str(cache), "--output_dir", str(output_dir)),
-            *("--model_size", "tiny", "--window_tokens", "64", "--samples_per_epoch", "48"),
-            *("--per_device_train_batch_size", "4", "--max_steps", "6", "--logging_steps", "2"),
-            *("--eval_steps", "2", "--validation_fraction", "0.2", "--num_proc", "1"),
-            *("--use_cpu", "--dataloader_num_workers", "0", "--save_total_limit", "2", *extra),
-        ]
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def model_dir(command, tmp_path_factory):
-    """The output folder of a run, with what else such folders collect."""
-    folder = tmp_path_factory.mktemp("out") / "model"
-    assert train_mlm.main(command(folder)) == 0
-    (folder / "wandb").mkdir()
-    (folder / "wandb" / "debug.log").write_text(str(folder))
-    (folder / "session.json").write_text("[]")
-    (folder / "training.out").write_text("step 1")
-    return folder
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    monkeypatch.setattr(hub_module, "RETRY_WAITS_S", (0.0, 0.0))
-    monkeypatch.setattr(hub_module.push, "__kwdefaults__", {"waits_s": (0.0, 0.0)})
-    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
-    with running_hub(monkeypatch) as running:
-        yield running
-
-
-def error_of(capsys):
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
-    assert len(lines) == 1
-    return lines[0]
 
 
 # --- the command
@@ -353,123 +286,6 @@ def test_a_damaged_summary_is_refused(hub, model_dir, capsys):
     assert "training_summary.json is damaged" in error_of(capsys)
 
 
-# --- while training
-
-
-def test_training_pushes_each_save_and_the_finished_model(hub, command, tmp_path):
-    output = tmp_path / "run"
-    pushing = ("--push_to_hub", "--hub_model_id", REPO, "--hub_always_push", "true")
-    assert train_mlm.main(command(output, *pushing, "--hub_token", TOKEN)) == 0
-    messages = [message for _, message in hub.commits]
-    steps = [f"Training in progress, step {step}" for step in (2, 4, 6)]
-    assert messages == [*steps, "End of training"]
-    files = hub.files[REPO]["main"]
-    assert set(files) == PUBLISHED
-    assert files["model.safetensors"] == (output / "model.safetensors").read_bytes()
-    assert f'SentenceTransformer("{REPO}")'.encode() in files["README.md"]
-    assert TOKEN.encode() not in b"".join(files.values())
-    assert not list(output.glob("_push-*"))
-    # The same command again has only the push to do.
-    assert train_mlm.main(command(output, *pushing)) == 0
-
-
-def fetch(files, folder):
-    for path, content in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(content)
-
-
-def test_the_last_checkpoint_is_pushed_when_asked_for(hub, command, tmp_path):
-    pushing = ("--push_to_hub", "--hub_model_id", REPO, "--hub_strategy", "checkpoint")
-    arguments = command(tmp_path / "run", *pushing, "--hub_always_push", "true")
-    assert train_mlm.main([*arguments, "--max_steps", "4"]) == 0
-    files = hub.files[REPO]["main"]
-    checkpoint = {path for path in files if path.startswith("last-checkpoint/")}
-    assert set(files) - checkpoint == PUBLISHED
-    assert "last-checkpoint/optimizer.pt" in checkpoint
-    assert not [path for path in files if path.endswith("training_args.bin")]
-    for path in checkpoint:
-        assert str(tmp_path).encode() not in files[path]
-    fetch(files, tmp_path / "fetched")
-    assert problem_of(tmp_path / "fetched" / "last-checkpoint") is None
-
-
-def test_training_goes_on_exactly_from_a_pushed_checkpoint(hub, command, tmp_path):
-    pushing = ("--push_to_hub", "--hub_model_id", REPO, "--hub_strategy", "all_checkpoints")
-    assert train_mlm.main(command(tmp_path / "run", *pushing, "--hub_always_push", "true")) == 0
-    fetch(hub.files[REPO]["main"], tmp_path / "fetched")
-    checkpoint = tmp_path / "fetched" / "checkpoint-4"
-    assert train_mlm.main(command(tmp_path / "on", "--resume", str(checkpoint))) == 0
-    weights = [(tmp_path / run / "model.safetensors").read_bytes() for run in ("run", "on")]
-    assert weights[0] == weights[1]
-
-
-def test_with_strategy_end_there_is_one_push(hub, command, tmp_path):
-    pushing = ("--push_to_hub", "--hub_model_id", REPO, "--hub_strategy", "end")
-    assert train_mlm.main(command(tmp_path / "run", *pushing, "--hub_private_repo", "true")) == 0
-    assert [message for _, message in hub.commits] == ["End of training"]
-    assert hub.private == {REPO}
-
-
-def test_a_lost_hub_does_not_stop_training_and_the_same_command_pushes_later(
-    hub, command, tmp_path, capsys
-):
-    output = tmp_path / "run"
-    arguments = command(output, "--push_to_hub", "--hub_model_id", REPO)
-    hub.drop_commits = 1000
-    assert train_mlm.main(arguments) == 2
-    captured = capsys.readouterr()
-    assert "the push of step 2 failed, training goes on" in captured.out
-    assert "finished: model and tokenizer are in" in captured.out
-    assert "The model is safe in" in captured.err
-    hub.drop_commits = 0
-    assert train_mlm.main(arguments) == 0
-    assert set(hub.files[REPO]["main"]) == PUBLISHED
-
-
-@pytest.mark.parametrize(
-    ("broken", "error"),
-    [
-        ("model_files", UsageError("no complete model")),
-        ("mkdtemp", OSError(errno.ENOSPC, "No space left on device")),
-        ("link_files", OSError(errno.ENOSPC, "No space left on device")),
-        ("checkpoint_files", json.JSONDecodeError("Expecting value", "", 0)),
-        ("seal_folder", KeyError("step")),
-        ("push", TypeError("of somebody else's library")),
-    ],
-)
-def test_whatever_fails_in_a_push_does_not_stop_training(
-    broken, error, hub, command, tmp_path, monkeypatch, capsys
-):
-    def fails(*args, **kwargs):
-        raise error
-
-    monkeypatch.setattr(hub_trainer, broken, fails)
-    output = tmp_path / "run"
-    pushing = ("--push_to_hub", "--hub_model_id", REPO, "--hub_strategy", "checkpoint")
-    arguments = command(output, *pushing, "--hub_always_push", "true", "--max_steps", "4")
-    assert train_mlm.main(arguments) == 0
-    said = capsys.readouterr().out
-    for step in (2, 4):
-        assert f"note: the push of step {step} failed, training goes on: " in said
-    assert type(error).__name__ in said or str(error) in said
-    assert [message for _, message in hub.commits] == ["End of training"]
-    assert set(hub.files[REPO]["main"]) == PUBLISHED
-    assert not list(output.glob("_push-*"))
-
-
-def test_pushing_that_cannot_be_done_is_refused_before_any_work(
-    hub, command, tmp_path, monkeypatch, capsys
-):
-    assert train_mlm.main(command(tmp_path / "run", "--push_to_hub")) == 2
-    assert "--hub_model_id OWNER/NAME" in error_of(capsys)
-    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
-    pushing = command(tmp_path / "run", "--push_to_hub", "--hub_model_id", REPO)
-    assert train_mlm.main(pushing) == 2
-    assert "does not accept the token" in error_of(capsys)
-    assert not (tmp_path / "run").exists()
-
-
 def test_the_best_checkpoint_is_named_without_its_place(model_dir):
     checkpoint = next(model_dir.glob("checkpoint-*"))
     assert str(model_dir) in (checkpoint / "trainer_state.json").read_text()
@@ -477,11 +293,3 @@ def test_the_best_checkpoint_is_named_without_its_place(model_dir):
     state = json.loads(files["trainer_state.json"].read())
     assert state["best_model_checkpoint"].startswith("checkpoint-")
     assert not [name for name, file in files.items() if str(model_dir).encode() in file.read()]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

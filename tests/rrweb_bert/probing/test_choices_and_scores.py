@@ -1,26 +1,18 @@
 """Probes and retrieval: worked examples, and that nothing is learnt where nothing is to learn."""
 
 import json
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
-import synthetic
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import set_seed
 
 from data_prep.errors import DataError
-from data_prep.prepare import PrepareOptions, prepare
-from rrweb_bert.__main__ import main
-from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
-from rrweb_bert.probing import classifiers
 from rrweb_bert.probing.classifiers import (
     boosting,
     choose_and_predict,
     dense_linear,
-    sparse_linear,
 )
 from rrweb_bert.probing.count_features import (
     count_features,
@@ -28,7 +20,6 @@ from rrweb_bert.probing.count_features import (
     event_pattern,
     feature_names,
 )
-from rrweb_bert.probing.hidden_states import comparing_encoder, hidden_states
 from rrweb_bert.probing.labels import (
     label_of,
     parse_span_task,
@@ -50,11 +41,6 @@ from rrweb_bert.probing.scores import (
     scores_of,
 )
 from rrweb_bert.probing.transforms import TRANSFORMS, transformed
-from rrweb_bert.probing.unit_states import NUM_EVENT_CLUSTERS, session_states, window_states
-from rrweb_bert.probing.units import load_sessions, session_units, window_units
-from rrweb_bert.session_ids import event_starts_of, time_mask
-from rrweb_bert.window_passes import WindowPasses
-from rrweb_tokenizer import RRWebTokenizer
 from rrweb_tokenizer.structural_vocab import STRUCTURAL_IDS
 
 SITES = [f"site-{i:02d}" for i in range(20)]
@@ -268,67 +254,6 @@ def test_a_class_that_is_not_in_training_gets_no_probability():
     assert (choice.probabilities[:, 2] == 0).all()
 
 
-# --- hidden states
-
-
-@pytest.fixture
-def seen_and_unseen(prepared):
-    sessions = load_sessions(prepared / "corpus", window_ids=250)
-    encoder = comparing_encoder(
-        str(prepared / "model"), window_ids=250, device="cpu", precision="fp32"
-    )
-    return sessions, hidden_states(encoder, sessions.windows, batch_size=4), encoder
-
-
-def test_states_are_those_of_the_encoder(seen_and_unseen):
-    sessions, states, encoder = seen_and_unseen
-    sums = encoder.window_sums(list(sessions.rows))
-    np.testing.assert_allclose(states.sums, sums.sums, atol=1e-3)
-    np.testing.assert_array_equal(states.counts, sums.counts)
-    window = sessions.windows[7]
-    (*_, last), _ = WindowPasses(
-        model=encoder.model, device=encoder.device, precision="fp32", window_ids=250,
-        layer_sets=((encoder.model.config.num_hidden_layers,),),
-    ).hidden([window])  # fmt: skip
-    heads = event_starts_of(window.ids)
-    expected = last[0, 1:-1].numpy()
-    np.testing.assert_allclose(
-        states.events[states.event_windows == 7], expected[heads], atol=4e-3, rtol=2e-3
-    )
-    squares = (expected[window.counted[1]] ** 2).sum(axis=0)
-    np.testing.assert_allclose(states.squares[7], squares, rtol=1e-4, atol=1e-4)
-    is_time = time_mask(window.ids) & window.counted[1]
-    assert (states.time_windows == 7).sum() == is_time.sum()
-
-
-def test_every_event_is_in_a_cluster_and_sessions_add_their_windows(seen_and_unseen):
-    sessions, states, _ = seen_and_unseen
-    units = window_states(states, sessions)
-    for bag, k in zip(units.bags, NUM_EVENT_CLUSTERS, strict=True):
-        assert bag.shape == (len(sessions.windows), k)
-        assert bag.sum() == len(states.events)
-    whole = session_states(units, sessions.window_session)
-    assert whole.paces.sum() == len(states.times)
-    of_second = sessions.window_session == 1
-    np.testing.assert_allclose(whole.sums[1], units.sums[of_second].sum(axis=0), rtol=1e-5)
-    bag = whole.bag(64)
-    assert bag.shape == (len(sessions.rows), 2 * (64 + 32))
-    np.testing.assert_allclose(bag[:, 96 : 96 + 64].sum(axis=1), 1.0, rtol=1e-5)
-    assert np.isfinite(whole.spread()).all()
-
-
-def test_clusters_see_nothing_of_unseen_groups(seen_and_unseen):
-    sessions, states, _ = seen_and_unseen
-    before = window_states(states, sessions)
-    is_unseen = ~sessions.is_seen[sessions.window_session]
-    changed = states.events.copy()
-    changed[is_unseen[states.event_windows]] += 5
-    after = window_states(replace(states, events=changed), sessions)
-    for old, new in zip(before.bags, after.bags, strict=True):
-        np.testing.assert_array_equal(old[~is_unseen], new[~is_unseen])
-        assert (old[is_unseen] != new[is_unseen]).any()
-
-
 # --- transforms and retrieval
 
 
@@ -389,143 +314,3 @@ def test_patterns_are_compared_by_edits():
     np.testing.assert_allclose(
         pattern_similarity(["AB", "AB", "AXB", ""])[0], [1, 1, 2 / 3, 0], atol=1e-6
     )
-
-
-# --- the commands
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """Recordings of eight sites, their corpus, labels and a tiny model."""
-    folder = tmp_path_factory.mktemp("probing")
-    lines = []
-    for place in range(8):
-        for number in range(10):
-            site = f"{synthetic.SITES[place % 4]}{place}"
-            path = folder / "in" / site / f"{number}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            is_bot = number % 2 == 0
-            events = synthetic.make_events(
-                synthetic.SITES[place % 4], 16 * place + number, num_actions=4 if is_bot else 16
-            )
-            path.write_text(json.dumps(events))
-            middle = events[len(events) // 2]["timestamp"]
-            spans = [{"type": "rage", "t0": middle, "t1": middle + 500}]
-            labels = {"visitor": "bot" if is_bot else "human", "spans": spans, "seen": ["rage"]}
-            lines.append({"file": f"{site}/{number}.json", "site": site, **labels})
-    (folder / "labels.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    options = PrepareOptions(
-        group_by=r"path:^([^/]+)/", test_fraction=0.2, validation_fraction=0.2, salt="7"
-    )
-    prepare([folder / "in"], folder / "corpus", options)
-    set_seed(1)
-    model = RRWebBertForMaskedLM(model_config("tiny", window_tokens=256))
-    model.save_pretrained(folder / "model")
-    return folder
-
-
-def test_no_group_is_both_seen_and_unseen(prepared):
-    sessions = load_sessions(prepared / "corpus", window_ids=100)
-    seen = set(sessions.groups[sessions.is_seen])
-    unseen = set(sessions.groups[~sessions.is_seen])
-    assert len(seen) >= 3
-    assert len(unseen) >= 2
-    assert not seen & unseen
-    assert len(sessions.rows) == 80
-    names = [row.session_id for row in sessions.rows]
-    labels = read_labels(prepared / "labels.jsonl", names, [])
-    units = session_units(sessions, labels, parse_task("visitor"), min_units=5)
-    assert units.classes == ("bot", "human")
-    assert not set(units.groups[units.is_seen]) & set(units.groups[~units.is_seen])
-    windows = window_units(sessions, labels, parse_span_task("spans:seen"), min_units=5)
-    assert len(windows.units) == len(sessions.windows) > 200
-    with pytest.raises(DataError, match="mood: fewer than two classes"):
-        session_units(sessions, labels, parse_task("mood"), min_units=5)
-
-
-def test_probe_reports_every_method(prepared, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(classifiers, "_MAX_ITERATIONS", 10)
-    monkeypatch.setattr(classifiers, "_STRENGTHS", (0.01,))
-    command = [
-        "probe", str(prepared / "model"), str(prepared / "corpus"),
-        "--labels", str(prepared / "labels.jsonl"), "--label", "visitor", "--spans", "spans:seen",
-        "--pairs", f"{prepared / 'model'}:{prepared / 'corpus'}", "--window_ids", "250",
-        "--cache_dir", str(tmp_path / "cache"), "--json", str(tmp_path / "probe.json"),
-        "--markdown", str(tmp_path / "probe.md"), "--min_units", "5", "--device", "cpu",
-    ]  # fmt: skip
-    assert main(command) == 0
-    printed = capsys.readouterr().out
-    report = json.loads((tmp_path / "probe.json").read_text())
-    methods = report["tasks"]["visitor"]["methods"]
-    assert list(methods) == [
-        "majority class", "counts + boosting", "counts, either or both classifiers",
-        "TF-IDF + logistic regression",
-        "untrained encoder, seed 0", "encoder", "its embeddings alone", "encoder and counts",
-    ]  # fmt: skip
-    # Bots do a third of what humans do, which counts tell.
-    assert methods["counts + boosting"]["scores"]["auroc"]["value"] > 0.95
-    assert methods["majority class"]["scores"]["auroc"]["value"] == 0.5
-    assert len(methods["encoder"]["by_pair"]) == 2
-    for name, task in report["tasks"].items():
-        assert name in printed
-        for found in task["methods"].values():
-            score = found["scores"]["macro_f1"]
-            assert 0 <= score["low"] <= score["value"] <= score["high"] <= 1
-    assert (tmp_path / "probe.md").read_text().count("| encoder |") == 2
-    # Two encoders, one content: the second pair finds its vectors in the cache.
-    assert len(list((tmp_path / "cache").iterdir())) == 2
-
-
-def test_retrieve_reports_every_method(prepared, tmp_path, capsys):
-    command = [
-        "retrieve", str(prepared / "model"), str(prepared / "corpus"), "--labels",
-        str(prepared / "labels.jsonl"), "--label", "visitor", "--window_ids", "250",
-        "--json", str(tmp_path / "retrieve.json"), "--min_units", "5", "--device", "cpu",
-    ]  # fmt: skip
-    assert main(command) == 0
-    assert "Levenshtein over event patterns" in capsys.readouterr().out
-    report = json.loads((tmp_path / "retrieve.json").read_text())
-    assert list(report["questions"]) == [
-        "windows of the same session", "sessions of the same visitor"
-    ]  # fmt: skip
-    for question in report["questions"].values():
-        names = {"count vectors", "TF-IDF", "Levenshtein over event patterns", "encoder"}
-        assert names <= question["methods"].keys()
-        for found in question["methods"].values():
-            for score in found["scores"].values():
-                low, value, high = (score[key] for key in ("low", "value", "high"))
-                assert -1e-9 <= low <= value + 1e-9 <= high + 2e-9 <= 1 + 3e-9
-
-
-@pytest.mark.parametrize(
-    ("extra", "message"),
-    [
-        ([], "nothing to probe for"),
-        (["--label", "mood"], "no line has a field 'mood'"),
-        (["--label", "visitor", "--pairs", "model"], "--pairs model: not MODEL:CORPUS"),
-        (["--label", "visitor", "--trained_on", "absent"], "absent: there is no such folder"),
-    ],
-)
-def test_bad_calls_say_what_is_wrong(prepared, capsys, extra, message):
-    command = ["probe", str(prepared / "model"), str(prepared / "corpus"), "--labels"]
-    assert main([*command, str(prepared / "labels.jsonl"), *extra]) == 2
-    assert message in capsys.readouterr().err
-
-
-def test_rendered_tokens_are_words(prepared):
-    from rrweb_bert.probing.probes import tfidf_features, unit_texts
-
-    sessions = load_sessions(prepared / "corpus", window_ids=250)
-    texts = unit_texts(sessions, RRWebTokenizer(), are_windows=False)
-    assert all(text.startswith("[KEY_HEAD] ") for text in texts)
-    terms = tfidf_features(texts, sessions.is_seen)
-    assert terms.shape[0] == 80
-    norms = np.sqrt(np.asarray(terms.multiply(terms).sum(axis=1))).ravel()
-    np.testing.assert_allclose(norms, 1, atol=1e-5)
-    choice = choose_and_predict(
-        sparse_linear("words", terms)[:1],
-        (np.arange(80) % 2).astype(np.int64),
-        sessions.groups,
-        sessions.is_seen,
-    )
-    assert np.isfinite(choice.probabilities).all()
