@@ -33,6 +33,7 @@ from transformers import (
 )
 
 from rrweb_bert.encoder_inputs import SessionError, encoded_session
+from rrweb_bert.labelled_windows import DrawnWindows, EvenWindows, Windows, mean_by_session
 from rrweb_tokenizer import RRWebTokenizer
 from rrweb_tokenizer.session_windows import cut_windows
 
@@ -91,19 +92,6 @@ class LabelledSession:
     group: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Windows:
-    """The windows of some sessions.
-
-    Attributes:
-        windows: of each session, its windows in order: ids with [CLS] and [SEP].
-        labels: of each session, the number of its label.
-    """
-
-    windows: list[list[list[int]]]
-    labels: list[int]
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Train and evaluate, and return the exit status: 0 done, 2 it cannot run as asked."""
     parser = HfArgumentParser((ClassifyArguments, TrainingArguments), description=__doc__)
@@ -123,7 +111,7 @@ def classify(options: ClassifyArguments, training: TrainingArguments) -> dict[st
     """Labels -> windows -> Trainer -> metrics, a picture and a model in the output folder."""
     set_seed(training.seed)
     sessions = read_labels(options)
-    tokenizer, load_model = load_pretrained(options.model_name_or_path)
+    tokenizer = loaded(RRWebTokenizer.from_pretrained, options.model_name_or_path)
     window_tokens = min(options.window_tokens or tokenizer.model_max_length, 1 << 16)
     sessions, windows = encode(sessions, tokenizer, window_tokens, options.skip_unreadable)
     train_rows, test_rows = split_by_group(sessions, options.test_fraction, training.seed)
@@ -136,8 +124,15 @@ def classify(options: ClassifyArguments, training: TrainingArguments) -> dict[st
 
     train, test = part(train_rows), part(test_rows)
     test_set = EvenWindows(test, options.test_windows)
+    model = loaded(
+        AutoModelForSequenceClassification.from_pretrained,
+        options.model_name_or_path,
+        num_labels=len(names),
+        id2label=dict(enumerate(names)),
+        label2id={label: number for number, label in enumerate(names)},
+    )
     trainer = Trainer(
-        model=load_model(names),
+        model=model,
         args=training,
         train_dataset=DrawnWindows(train, options.train_windows, seed=training.seed),
         eval_dataset=test_set,
@@ -283,90 +278,15 @@ def check_split(
     print(f"test: {test.total()} sessions of {num_groups[1]} groups, {dict(test)}")
 
 
-# --- data sets
-
-
-class DrawnWindows(torch.utils.data.Dataset[dict[str, Any]]):
-    """Some windows of each session, drawn anew at each pass.
-
-    A session gives `min(its windows, num_windows)` rows.
-    """
-
-    def __init__(self, data: Windows, num_windows: int, *, seed: int) -> None:
-        self._data = data
-        self._rows = [
-            session
-            for session, windows in enumerate(data.windows)
-            for _ in range(min(len(windows), num_windows))
-        ]
-        self._random = random.Random(seed)  # noqa: S311 - no secret
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, row: int) -> dict[str, Any]:
-        session = self._rows[row]
-        ids = self._random.choice(self._data.windows[session])
-        return {"input_ids": ids, "labels": self._data.labels[session]}
-
-
-class EvenWindows(torch.utils.data.Dataset[dict[str, Any]]):
-    """Windows of each session, evenly over its length; the same at each pass.
-
-    Attributes:
-        session_of_row: (rows,) int64, ascending.
-    """
-
-    def __init__(self, data: Windows, num_windows: int) -> None:
-        self._rows: list[dict[str, Any]] = []
-        sessions: list[int] = []
-        for session, windows in enumerate(data.windows):
-            places = np.linspace(0, len(windows) - 1, min(len(windows), num_windows)).round()
-            for place in places.astype(int):
-                self._rows.append({"input_ids": windows[place], "labels": data.labels[session]})
-                sessions.append(session)
-        self.session_of_row = np.array(sessions)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, row: int) -> dict[str, Any]:
-        return self._rows[row]
-
-
-def mean_by_session(logits: np.ndarray, session_of_row: np.ndarray) -> np.ndarray:
-    """(rows, labels) logits of windows -> (sessions, labels): the mean over each session's."""
-    sums = np.zeros((session_of_row[-1] + 1, logits.shape[1]))
-    np.add.at(sums, session_of_row, logits)
-    return sums / np.bincount(session_of_row)[:, None]
-
-
 # --- model
 
 
-def load_pretrained(name: str) -> tuple[RRWebTokenizer, Callable[[list[str]], Any]]:
-    """The tokenizer, and a function that makes the classifier of some labels.
-
-    Raises:
-        UsageError: there is no such model.
-    """
+def loaded(load: Callable[..., Any], name: str, **options: Any) -> Any:
+    """What a `from_pretrained` makes of a model's folder or name; UsageError where it cannot."""
     try:
-        tokenizer = RRWebTokenizer.from_pretrained(name)
+        return load(name, **options)
     except (OSError, ValueError) as error:
         raise UsageError(f"--model_name_or_path {name} cannot be loaded: {error}") from error
-
-    def load_model(names: list[str]) -> Any:
-        try:
-            return AutoModelForSequenceClassification.from_pretrained(
-                name,
-                num_labels=len(names),
-                id2label=dict(enumerate(names)),
-                label2id={label: number for number, label in enumerate(names)},
-            )
-        except (OSError, ValueError) as error:
-            raise UsageError(f"--model_name_or_path {name} cannot be loaded: {error}") from error
-
-    return tokenizer, load_model
 
 
 def weighted_loss(labels: list[int], num_labels: int) -> Callable[..., torch.Tensor]:
