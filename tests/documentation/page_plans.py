@@ -41,6 +41,12 @@ STEPS_TO_STOP_IN = {
 SPLITS = "--test_fraction 0.3 --validation_fraction 0.3 --num_proc 1"
 
 PLACEHOLDERS = {
+    # Disks of the reader.
+    "/mnt/disk/": "",
+    "/mnt/": "",
+    "/data/": "",
+    "/shared/": "",
+    "/opt/rrweb-bert/venv/bin/": "",
     "OWNER/NAME": "someone/rrweb",
     "MODEL": "checkpoints_production",
     "CORPUS": "corpus",
@@ -48,12 +54,6 @@ PLACEHOLDERS = {
     "--data_dir recordings ": f"--data_dir recordings {SPLITS} ",
     "--data_dir s3://bucket/recordings": f"--data_dir s3://bucket/recordings {SPLITS}",
     "surprise data_prep/sample --": "surprise recordings --",  # 13 of 60
-    # Disks of the reader.
-    "/mnt/disk/": "",
-    "/mnt/": "",
-    "/data/": "",
-    "/shared/": "",
-    "/opt/rrweb-bert/venv/bin/": "",
 }
 """What a page leaves to its reader -> what stands for it here."""
 

@@ -40,8 +40,8 @@ _FIGURES = re.compile(r"-?\d[\d,.]*(?:e-?\d+)?")
 # How alike two vectors are: the last digit follows the order of sums of the processor.
 _LIKENESS = re.compile(r"(?<![\d:])[01]\.\d{2,3}\b")
 _TIMES = re.compile(r"\d[\d,.]* (?=s\b|MB/s|[kM]?B\b|CPU|a second)|in \d+ min")
-# How far a command is, every few seconds: what a fast machine never says.
-_PROGRESS = re.compile(r"[a-z]+ed [\d,]+ .*, about [\d,]+ s left")
+# Off a terminal, every five seconds, so a slow machine has more of them.
+_PROGRESS = re.compile(r"(?:prepared|inspected|embedded|judged) .*, about .* left")
 _TRAINING = re.compile(r"(?P<start>step \d+/\d+  )(?P<rest>.*)")
 
 
@@ -230,9 +230,9 @@ def _comparable(text: str) -> str:
     """Without figures that differ from one machine to another, and from one moment to the next."""
     lines = []
     for line in text.splitlines():
+        training = _TRAINING.match(line)
         if _PROGRESS.fullmatch(line):
             continue
-        training = _TRAINING.match(line)
         if training:
             # What ends in dots ends anywhere.
             lines.append(training["start"] + _FIGURES.sub("#", training["rest"]))

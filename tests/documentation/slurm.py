@@ -11,7 +11,7 @@ from pathlib import Path
 from documentation.running import with_more
 from documentation.shell import Answer, Asked
 
-from benchmarks.kill_and_resume import ForkedRun
+from benchmarks.starting_runs import ForkedRun
 
 _JOB = "42"
 
