@@ -9,7 +9,7 @@ SHRUNK = {
     "train_mlm.py": (
         *("--model_size", "tiny", "--max_steps", "2", "--per_device_train_batch_size", "1"),
         *("--dataloader_num_workers", "0", "--eval_steps", "2", "--save_steps", "2", "--use_cpu"),
-        *("--per_device_eval_batch_size", "1"),
+        *("--per_device_eval_batch_size", "1", "--window_tokens", "512"),
     ),
     # A dozen recordings are too few for the usual shares: a split would be empty.
     "data_prep prepare": (
