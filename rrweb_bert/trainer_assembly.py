@@ -105,16 +105,17 @@ def build_trainer(
         processing_class=tokenizer,
     )
     settle_trackers(trainer, output_dir)
-    trainer.add_callback(
-        ExamplePredictions(
-            choose_positions(eval_collator(list(islice(eval_stream, NUM_WINDOWS)))),
-            tokenizer,
-            output_dir=output_dir,
-            until_step=start_step,
-            autocast=trainer.accelerator.autocast,
-            sinks=example_sinks(trainer),
+    if training.process_index == 0:  # the others may have no validation window
+        trainer.add_callback(
+            ExamplePredictions(
+                choose_positions(eval_collator(list(islice(eval_stream, NUM_WINDOWS)))),
+                tokenizer,
+                output_dir=output_dir,
+                until_step=start_step,
+                autocast=trainer.accelerator.autocast,
+                sinks=example_sinks(trainer),
+            )
         )
-    )
     return trainer
 
 

@@ -164,3 +164,10 @@ def test_other_global_batches_are_another_run(train, double, tmp_path):
     result = train(folder, batch=8, processes=2)
     assert result.returncode != 0
     assert re.search(r"windows_per_step was 8\b.* is 16\b", result.stderr)
+
+
+def test_a_process_that_has_no_validation_window_trains_all_the_same(train, tmp_path):
+    more = ("--per_device_eval_batch_size", "64")  # all in one batch, for the first process
+    done = train(tmp_path / "run", batch=2, processes=2, more=more)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(history(tmp_path / "run")[2]) == 2

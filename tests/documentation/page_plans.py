@@ -33,7 +33,6 @@ STEPS_TO_STOP_IN = {
         *("--model_size", "tiny", "--window_tokens", "64", "--max_steps", "40", "--use_cpu"),
         *("--samples_per_epoch", "1280", "--logging_steps", "2", "--save_steps", "40"),
         *("--eval_steps", "40", "--dataloader_num_workers", "0"),
-        *("--per_device_eval_batch_size", "1"),  # four windows, for two processes
     ),
 }
 """A training that is long enough to be stopped, in steps of as many windows as the page says."""
