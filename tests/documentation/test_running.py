@@ -142,7 +142,8 @@ def test_what_is_wrong_in_a_file_of_arguments_is_said_as_the_page_shows(folder, 
 
 def test_what_is_printed_otherwise_than_the_page_says_is_found(folder):
     text = (
-        "$ python -m rrweb_tokenizer vocab --group elapsed\nelapsed: {} tokens, ids 406-413\n...\n"
+        "$ python -m rrweb_tokenizer vocab --group elapsed\n"
+        "...\nelapsed: {} tokens, ids 406-413\n...\n"
     )
 
     def run(number):
