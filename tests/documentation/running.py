@@ -40,8 +40,8 @@ _FIGURES = re.compile(r"-?\d[\d,.]*(?:e-?\d+)?")
 # How alike two vectors are: the last digit follows the order of sums of the processor.
 _LIKENESS = re.compile(r"(?<![\d:])[01]\.\d{2,3}\b")
 _TIMES = re.compile(r"\d[\d,.]* (?=s\b|MB/s|[kM]?B\b|CPU|a second)|in \d+ min")
-# Off a terminal, every five seconds, so a slow machine has more of them.
-_PROGRESS = re.compile(r"(?:prepared|inspected|embedded|judged) .*, about .* left")
+# How far a command is, every few seconds: what a fast machine never says.
+_PROGRESS = re.compile(r"[a-z]+ed [\d,]+ .*, about [\d,]+ s left")
 _TRAINING = re.compile(r"(?P<start>step \d+/\d+  )(?P<rest>.*)")
 
 

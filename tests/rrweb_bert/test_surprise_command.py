@@ -1,6 +1,5 @@
 """`surprise`, `surprise-norms` and `report` as a user calls them, with a small random model."""
 
-import html.parser
 import json
 import re
 import shutil
@@ -9,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import synthetic
+from report_pages import HOSTILE, assert_harmless, history
 from rrweb_events import change, click, element, meta, snapshot, text
 from transformers import set_seed
 
@@ -16,11 +16,8 @@ from data_prep.prepare import PrepareOptions, prepare
 from rrweb_bert import command_progress
 from rrweb_bert.__main__ import main
 from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
-from rrweb_bert.report.run_page import restart_steps
 from rrweb_bert.surprise.norms import NORMS_FILE, Norms
 from rrweb_tokenizer import RRWebTokenizer
-
-HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
 
 @pytest.fixture(scope="module")
@@ -60,36 +57,6 @@ def hostile_file(tmp_path):
     path = tmp_path / "a<b>&c.json"
     path.write_text(json.dumps(events))
     return path
-
-
-class Tags(html.parser.HTMLParser):
-    """Collects the tags and attributes of a page, and whether it could load or run anything."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.tags, self.attributes, self.ids, self.links = set(), set(), set(), set()
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        for name, value in attrs:
-            self.attributes.add(name)
-            if name == "id":
-                self.ids.add(value)
-            if name == "href":
-                self.links.add(value)
-
-
-def assert_harmless(page):
-    tags = Tags(page)
-    assert not tags.tags & {"script", "img", "iframe", "link", "object", "embed", "form", "base"}
-    assert not {name for name in tags.attributes if name.startswith("on")} | (
-        tags.attributes & {"src", "action", "srcset"}
-    )
-    assert "default-src 'none'" in page
-    assert not re.search(r"@import|url\(", page)
-    assert {link[:1] for link in tags.links} <= {"#"}
-    assert {link[1:] for link in tags.links} <= tags.ids
 
 
 def run(*words):
@@ -360,76 +327,9 @@ def test_report_wants_one_session(model_dir, recordings, tmp_path, capsys):
     assert run("report", recordings, *words, "--session", "visit-9") == 2
 
 
-def history(output_dir, *, num_steps=30):
-    train = [
-        {
-            "step": s,
-            "loss": 9 - s / 10,
-            "learning_rate": (s % 10) and 1 / (s % 10),
-            "tokens_per_second": 1000.0 + s,
-            "data_wait_share": 0.01,
-            "grad_norm": float("nan") if s == 5 else 1.0,
-        }
-        for s in range(1, num_steps)
-    ]
-    evaluation = [{"step": s, "eval_loss": 8 - s / 10, "eval_loss_head": 1.0} for s in (10, 20)]
-    content = {"format": 1, "train": train, "evaluation": evaluation}
-    (output_dir / "training_history.json").write_text(json.dumps(content))
-
-
-def test_report_of_a_run_shows_curves_restarts_kinds_and_examples(tmp_path):
-    history(tmp_path)
-    row = {
-        "step": 20,
-        "kind": "head",
-        "event": HOSTILE,
-        "tokens": f"[MASK?] {HOSTILE}",
-        "truth": HOSTILE,
-        "truth_probability": 0.25,
-        "top": [[HOSTILE, 0.5], ["[MI_Click]", 0.25]],
-    }
-    old = {**row, "step": 10, "event": "an older one"}
-    lines = [json.dumps(old), json.dumps(row), json.dumps(row)[:40], "{}", "[]"]
-    (tmp_path / "examples.jsonl").write_text("\n".join(lines))
-    assert run("report", tmp_path, "--output", tmp_path / "page.html") == 0
-    page = (tmp_path / "page.html").read_text()
-    assert "Restarts logged at steps 11, 21" in page
-    assert "best eval_loss, at step 20" in page
-    assert "25.0%" in page
-    assert "an older one" not in page
-    assert_harmless(page)
-
-
-def test_report_of_a_run_without_evaluation_or_examples_says_so(tmp_path):
-    rows = [{"step": 1, "loss": 9.0, "learning_rate": 0.1}]
-    content = {"format": 1, "train": rows, "evaluation": []}
-    (tmp_path / "training_history.json").write_text(json.dumps(content))
-    assert run("report", tmp_path, "--output", tmp_path / "page.html") == 0
-    page = (tmp_path / "page.html").read_text()
-    assert "No evaluation was logged." in page
-    assert "wrote no examples.jsonl" in page
-
-
-@pytest.mark.parametrize(
-    "content", ["", "[]", '{"train": [{}], "evaluation": []}', '{"train": [], "evaluation": []}']
-)
-def test_report_refuses_a_damaged_history(tmp_path, content, capsys):
-    (tmp_path / "training_history.json").write_text(content)
-    assert run("report", tmp_path, "--output", tmp_path / "page.html") == 2
-    assert "training_history.json" in capsys.readouterr().err
-
-
 def test_report_refuses_what_is_neither_run_nor_recording(model_dir, recordings, tmp_path, capsys):
     words = ("--model", model_dir, "--output", tmp_path / "page.html")
     assert run("report", recordings / "other.json", *words) == 2
     assert "other.json" in capsys.readouterr().err
     history(tmp_path)
     assert run("report", tmp_path, *words, "--session", "x") == 2
-
-
-def test_restarts_are_rises_after_a_fall():
-    rates = (1.0, 2.0, 1.0, 0.1, 2.0, 1.0)
-    rows = [{"step": float(s), "learning_rate": r} for s, r in enumerate(rates, start=1)]
-    assert restart_steps(rows) == [5.0]
-    assert restart_steps([]) == []
-    assert restart_steps([{"step": 1.0}]) == []

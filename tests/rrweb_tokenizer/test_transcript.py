@@ -14,6 +14,7 @@ from rrweb_events import (
     typed,
 )
 
+from rrweb_bert.sample_plan import sample_directory
 from rrweb_tokenizer import EncodedSession, RRWebTokenizer
 from rrweb_tokenizer.serializer import serialize
 from rrweb_tokenizer.structural_vocab import (
@@ -26,6 +27,7 @@ from rrweb_tokenizer.telling import phrases
 from rrweb_tokenizer.telling.parser import parse_ids
 from rrweb_tokenizer.telling.reader import VALUE_NAMES
 from rrweb_tokenizer.telling.records import Event, Keyframe, Target
+from rrweb_tokenizer.telling.told import verbs_of
 from rrweb_tokenizer.transcript import Entry, entries, text_lines
 
 BUY = element(10, "button", text(11, "Add to cart"))
@@ -358,6 +360,33 @@ def test_phrases_are_there_for_all_heads_values_and_bins() -> None:
     assert len(phrases.SCROLL_DEPTHS) == len(tokens["scroll depth"])
     assert len(phrases.SCROLL_STEPS) == sum("DOWN" in token for token in tokens["scroll"])
     assert set(phrases.MARKS) <= set(STRUCTURAL_TOKENS)
+
+
+def test_every_event_is_told_by_a_verb_of_its_kind(tokenizer) -> None:
+    told_of: dict[str, set[str]] = {}
+    for path in sorted(sample_directory().glob("*.json.zst"))[::4]:
+        session = tokenizer.encode_session(path)
+        starts, times = session.event_starts.tolist(), session.event_times_ms.tolist()
+        found = entries(
+            session.ids.tolist(),
+            tokenizer.text_model.decode_plain,
+            event_starts=starts,
+            event_times_ms=times,
+        )
+        for entry in found:
+            if isinstance(entry.record, Event) and entry.record.head:
+                told_of.setdefault(entry.record.head, set()).add(entry.told.action)
+    for head, actions in told_of.items():
+        # "scrolls" has its direction behind it.
+        assert all(action.startswith(verbs_of(head)) for action in actions), (head, actions)
+    assert {"types", "chooses", "clears"} <= told_of["[IS_Input]"]
+
+
+def test_a_kind_of_several_verbs_names_them_all() -> None:
+    assert verbs_of("[MI_Click]") == ("clicks",)
+    assert verbs_of("[EV_Meta]") == ("goes to", "stays on")
+    assert verbs_of("[IS_Input]")[:3] == ("types", "deletes", "replaces")
+    assert "chooses" in verbs_of("[IS_Input]")
 
 
 def test_keyframes_within_a_page_do_not_end_it() -> None:
