@@ -34,6 +34,7 @@ from rrweb_bert.model_card import write_card
 from rrweb_bert.plots import plot_history
 from rrweb_bert.pooling_files import write_pooling_files
 from rrweb_bert.push_command import push_folder
+from rrweb_bert.ranks import leave_group
 from rrweb_bert.resolved_arguments import write_arguments
 from rrweb_bert.resuming import check_folder, check_resume, find_start, held, origins_of, recover
 from rrweb_bert.run_record import RunRecord
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         train(parse_arguments(sys.argv[1:] if argv is None else argv))
+        leave_group()
     except TrainingInterrupted as interruption:
         say(str(interruption))
     except (UsageError, DataError) as error:

@@ -1,13 +1,14 @@
-"""Random numbers of several processes: each has its own, as each has its own windows."""
+"""Several processes: each has random numbers of its own, and leaves the group when it is done."""
 
 from __future__ import annotations
 
 import struct
 from hashlib import blake2b
 
+from torch import distributed
 from transformers import set_seed
 
-__all__ = ["seed_process"]
+__all__ = ["leave_group", "seed_process"]
 
 
 def seed_process(seed: int, *, step: int, rank: int) -> None:
@@ -18,3 +19,13 @@ def seed_process(seed: int, *, step: int, rank: int) -> None:
     """
     digest = blake2b(struct.pack("<3q", seed, step, rank), digest_size=4).digest()
     set_seed(int.from_bytes(digest, "little"))
+
+
+def leave_group() -> None:
+    """Close the connections to the other processes, which NCCL wants before a process ends.
+
+    Only where all went well: of a group that one process has left by an error the others cannot
+    take leave.
+    """
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()

@@ -28,7 +28,10 @@ BLOCKS = {
     ("docs/several_gpus.md", "--nproc_per_node 8 train_mlm.py --data_dir"): (
         "needs eight GPUs; tests/test_several_processes.py has two processes of torchrun on a CPU"
     ),
-    ("docs/several_gpus.md", "--nnodes 2"): "needs two hosts with eight GPUs each",
+    ("docs/several_gpus.md", "--nnodes 2"): (
+        "needs two hosts with eight GPUs each; tests/test_several_processes.py has two launchers "
+        "that meet at an address"
+    ),
     ("docs/training.md", '{"step": 50'): "a line that a run wrote, for reading",
     ("docs/training.md", "did you mean"): (
         "tests/documentation/test_running.py breaks the file so and compares what is said"

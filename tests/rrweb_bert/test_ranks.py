@@ -1,6 +1,7 @@
 import torch
+from torch import distributed
 
-from rrweb_bert.ranks import seed_process
+from rrweb_bert.ranks import leave_group, seed_process
 
 
 def drawn(**key):
@@ -30,3 +31,12 @@ def test_a_checkpoint_of_another_number_of_processes_gives_a_state_of_its_own(
     other = torch.rand(4).tolist()
     trainer._load_rng_state(str(checkpoint))
     assert torch.rand(4).tolist() == other != own
+
+
+def test_a_process_leaves_its_group_and_none_is_needed(tmp_path):
+    leave_group()
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1
+    )
+    leave_group()
+    assert not distributed.is_initialized()
