@@ -176,7 +176,7 @@ scontrol() { echo "asked for: $*"; }
 def slurm_script(root):
     """The batch script in docs/reliability.md."""
     text = (root / "docs" / "reliability.md").read_text()
-    return text.split("```bash\n#!/bin/bash\n#SBATCH")[1].split("```")[0]
+    return text.split("```bash\n#!/bin/bash\n")[1].split("```")[0]
 
 
 @pytest.mark.crash
@@ -193,7 +193,7 @@ def test_the_slurm_script_asks_for_another_turn_only_if_the_run_was_stopped(
     python.write_text(f"#!/bin/bash\nexit {status}\n")
     python.chmod(0o755)
     script = tmp_path / "job.sh"
-    script.write_text(f"#!/bin/bash\n{SLURM}\n#SBATCH" + slurm_script(pytestconfig.rootpath))
+    script.write_text(f"#!/bin/bash\n{SLURM}\n" + slurm_script(pytestconfig.rootpath))
     path = f"{tmp_path}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", str(script)],

@@ -24,7 +24,10 @@ BLOCKS = {
         "makes five text models and five models: 20 minutes with a GPU"
     ),
     ("docs/results.md", "text_bert_corpus.py"): "tests/benchmarks/test_text_bert.py runs the three",
-    ("docs/search.md", "embed few"): "shows a folder with a broken file in it",
+    ("docs/search.md", "embed few"): (
+        "of recordings that are not here, a broken one among them; "
+        "tests/rrweb_bert/embeddings/test_embed.py has such a folder"
+    ),
     ("docs/several_gpus.md", "--nproc_per_node 8 train_mlm.py --data_dir"): (
         "needs eight GPUs; tests/test_several_processes.py has two processes of torchrun on a CPU"
     ),
@@ -77,23 +80,23 @@ NOT_COMPARED = {
     ("README.md", "prepare recordings/"): "of a corpus of 889 recordings",
     ("README.md", "train_mlm.py"): "of that corpus, and of a run on an H100",
     ("README.md", "transcript"): "of another recording, with lines left out",
-    ("docs/surprise.md", ""): "of a model that is not in the repository",
+    ("docs/surprise.md", "data_prep/sample --top 3"): "of 60 recordings, of which 13 run here",
     ("docs/training.md", ""): "of a corpus of 889 recordings, with the memory of a machine",
 }
 """Page, what stands in a console block that runs: why what it prints is not compared."""
 
 
 IN_CI = {
-    "python -m venv": "python3 -m venv",
+    "python -m venv .venv": "python3 -m venv",
     ". .venv/bin/activate": "/bin/activate",
     "pip install -e .[dev,remote-test,docs]": '-e ".[dev,docs,remote-test]"',
-    "pytest": "\npytest\n",
+    "pytest": " test ",
     "make quality": "make quality",
     "make docs": "make docs",
-    "make -j2 -O crash": "make --jobs=2 --output-sync crash",
+    "make -j2 -O crash": " crash-others crash-runs ",
     ".ci/run": "#!",
 }
-"""What `.ci/run` does, by how a page's command begins -> where it stands there."""
+"""What `.ci/run` does, by a page's command -> where it stands there."""
 
 
 def reason_of_block(block: Block) -> str | None:
@@ -108,14 +111,18 @@ def reason_of_block(block: Block) -> str | None:
     )
 
 
+def entry_of_command(page: str, words: Sequence[str]) -> tuple[str, str] | None:
+    """What `COMMANDS` has of a command of a page: of several entries that with most words."""
+    command = " ".join(words)
+    entries = [
+        (of_page, prefix)
+        for of_page, prefix in COMMANDS
+        if of_page in {"", page} and f"{command} ".startswith(f"{prefix} ")
+    ]
+    return max(entries, key=lambda entry: len(entry[1]), default=None)
+
+
 def reason_of_command(page: str, words: Sequence[str]) -> str | None:
     """Why a command of a page is not run; None where it is."""
-    command = " ".join(words)
-    return next(
-        (
-            reason
-            for (of_page, prefix), reason in COMMANDS.items()
-            if of_page in {"", page} and f"{command} ".startswith(f"{prefix} ")
-        ),
-        None,
-    )
+    entry = entry_of_command(page, words)
+    return None if entry is None else COMMANDS[entry]

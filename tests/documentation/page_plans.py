@@ -109,6 +109,7 @@ SCALE = Plan(
 STREAM = Plan(page="docs/how_to/stream_from_s3.md", scene=("bucket",))
 TUTORIAL = Plan(page="docs/tutorial.md", scene=(), more={}, slow=True)
 SEARCH = Plan(page="docs/search.md", scene=("whole_sample",), more={}, slow=True)
+SURPRISE = Plan(page="docs/surprise.md", scene=("trained", "beside_the_sample"), slow=True)
 """These have tests of their own, which look at what came out."""
 
 PLANS = (
@@ -128,7 +129,6 @@ PLANS = (
     Plan(page="docs/probes.md", scene=("probed",), slow=True),
     Plan(page="docs/results.md", scene=("trained",)),
     Plan(page="docs/speed.md"),
-    Plan(page="docs/surprise.md", scene=("trained", "beside_the_sample"), slow=True),
     Plan(
         page="docs/training.md",
         scene=("trained",),
@@ -140,4 +140,4 @@ PLANS = (
 )
 """The others."""
 
-ALL = (*PLANS, RESUME, RELIABILITY, PUSH, SCALE, STREAM, TUTORIAL, SEARCH)
+ALL = (*PLANS, RESUME, RELIABILITY, PUSH, SCALE, STREAM, TUTORIAL, SEARCH, SURPRISE)

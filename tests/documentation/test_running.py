@@ -15,6 +15,7 @@ from documentation.page_plans import (
     SCALE,
     SEARCH,
     STREAM,
+    SURPRISE,
     TUTORIAL,
 )
 from documentation.running import Page, run_page, run_words, with_more
@@ -119,7 +120,7 @@ def is_finished(run):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("plan", [TUTORIAL, SEARCH], ids=lambda plan: plan.page)
+@pytest.mark.parametrize("plan", [TUTORIAL, SEARCH, SURPRISE], ids=lambda plan: plan.page)
 def test_what_is_shown_of_the_sample_is_what_is_printed(plan, folder, request):
     run_page(page_of(plan, folder, request, compares=True))
 
