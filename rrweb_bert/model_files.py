@@ -7,12 +7,14 @@ have, is refused by name instead of being passed over.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from transformers import BertConfig
 from transformers.utils import logging
 
@@ -36,8 +38,24 @@ def load_config(name: str | Path) -> BertConfig:
         ValueError: it is no BERT, has unknown keys, cannot be read, or cannot be fetched from here.
         OSError: it is not there.
     """
+    # Of a folder without the file transformers makes a stock BERT.
+    is_folder = os.path.isdir(name)  # noqa: PTH112 - Path.is_dir raises for overlong names
+    if is_folder and not (Path(name) / "config.json").is_file():
+        raise FileNotFoundError(
+            f"{name} holds no model: config.json is missing. Give the output folder of "
+            "train_mlm.py, or one of its checkpoint-<step> folders"
+        )
     is_cached = local_files_only(name, "config.json")
-    content, _ = BertConfig.get_config_dict(name, local_files_only=is_cached)
+    try:
+        content, _ = BertConfig.get_config_dict(name, local_files_only=is_cached)
+        _check_keys(content)
+        config: BertConfig = BertConfig.from_dict(content)
+    except (AttributeError, TypeError, StrictDataclassError) as error:
+        raise ValueError(f"its config.json is none of a BERT: {in_one_line(str(error))}") from error
+    return config
+
+
+def _check_keys(content: dict[str, Any]) -> None:
     if content.get("model_type", "bert") != "bert":
         raise ValueError(f"config.json says that it is a {in_one_line(str(content['model_type']))}")
     unknown = unknown_keys(content)
@@ -47,8 +65,6 @@ def load_config(name: str | Path) -> BertConfig:
             f"config.json has keys that no BERT has: {named}. A model that brings code of its own "
             "is not loaded; remove them if they mean nothing"
         )
-    config: BertConfig = BertConfig.from_dict(content)
-    return config
 
 
 def load_model(name: str | Path, **kwargs: Any) -> RRWebBertForMaskedLM:

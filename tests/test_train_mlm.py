@@ -282,11 +282,18 @@ def test_a_model_to_start_from_is_looked_at_before_anything_is_prepared(
     narrow = tmp_path / "narrow"
     config = model_config("tiny", window_tokens=64, vocab_size=700)
     RRWebBertForMaskedLM(config).save_pretrained(narrow)
+    unfinished = tmp_path / "unfinished"  # only checkpoints lie there
+    for name, content in (("broken", '{"max_position_embeddings": "many"}'), ("list", "[1]")):
+        (unfinished / name).mkdir(parents=True)
+        (unfinished / name / "config.json").write_text(content)
     monkeypatch.setattr(assembly, "open_corpus", lambda *_: pytest.fail("data were prepared"))
     for folder, flags, message in (
         (start, ["--window_tokens", "128"], "fewer than --window_tokens 128"),
         (narrow, [], "a vocabulary of 700 ids"),
         (tmp_path / "none", [], "there is no such folder here"),
+        (unfinished, [], "holds no model: config.json is missing"),
+        (unfinished / "broken", [], "max_position_embeddings"),
+        (unfinished / "list", [], "config.json"),
     ):
         assert train_mlm.main(command("--model_name_or_path", str(folder), *flags)) == 2
         assert message in error_of(capsys)
