@@ -8,11 +8,11 @@ with the file.
 
 from __future__ import annotations
 
-import heapq
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,7 @@ _NOT_TOLD: Final = frozenset(
 )
 _WINDOWS: Final = frozenset({"window_ids", "stride", "layers"})
 _ROWS_AT_ONCE: Final = 4096
+_NO_NUMBER: Final = -2.0  # below every cosine: of a row that is no neighbour
 _MAX_LABELS: Final = 6
 _MAX_CHARS: Final = 40
 
@@ -104,7 +105,9 @@ def _said_of(path: Path) -> dict[str, Any]:
 def nearest(
     path: Path, vector: npt.NDArray[np.float32], *, sha256: str, number: int
 ) -> list[Neighbour]:
-    """The sessions most like one, by `search.centring`, most alike first.
+    """The sessions most like one, by `search.centring`, each once, most alike first.
+
+    Of a session with many rows, as in a file of windows, the row that is most alike counts.
 
     Args:
         path: a file of embeddings; read twice, since the mean of its vectors is taken off.
@@ -125,29 +128,46 @@ def nearest(
         len(vector),
     )
     wanted = unit_vectors(vector[None], mean)[0]
-    best: list[tuple[float, int, dict[str, Any]]] = []
+    best: dict[str, _Found] = {}
     num_rows = 0
     for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns):
         vectors = _vectors(batch.column("embedding"), len(vector), path)
         cosines = unit_vectors(vectors, mean) @ wanted
-        order = np.argsort(-np.nan_to_num(cosines, nan=-2.0), kind="stable")[: number + 1]
-        for row in order.tolist():
+        cosines[~np.isfinite(cosines)] = _NO_NUMBER
+        if sha256 and "sha256" in columns:
+            cosines[np.array(batch.column("sha256").to_pylist(), object) == sha256] = _NO_NUMBER
+        for row in _best_rows(cosines, batch.column("session_id").to_pylist(), number):
             members = {name: batch.column(name)[row].as_py() for name in columns[:1] + columns[2:]}
-            if not np.isfinite(cosines[row]) or (sha256 and members.get("sha256") == sha256):
-                continue
-            # The row's number keeps dictionaries from being compared.
-            heapq.heappush(best, (float(cosines[row]), -(num_rows + row), members))
-            if len(best) > number:
-                heapq.heappop(best)
+            found = _Found(float(cosines[row]), num_rows + row, members)
+            name = str(members["session_id"])
+            best[name] = min(found, best.get(name, found), key=_Found.rank)
+        best = dict(sorted(best.items(), key=lambda item: item[1].rank())[:number])
         num_rows += len(vectors)
     return [
-        Neighbour(
-            session_id=printable(str(members["session_id"])),
-            similarity=cosine,
-            about=_about(members),
-        )
-        for cosine, _, members in sorted(best, key=lambda found: (-found[0], -found[1]))
+        Neighbour(session_id=printable(name), similarity=found.cosine, about=_about(found.members))
+        for name, found in best.items()
     ]
+
+
+class _Found(NamedTuple):
+    cosine: float
+    row: int
+    members: dict[str, Any]
+
+    def rank(self) -> tuple[float, int]:
+        return -self.cosine, self.row
+
+
+def _best_rows(
+    cosines: npt.NDArray[np.float32], session_ids: Sequence[object], number: int
+) -> list[int]:
+    """The rows most alike, one of each session: a session may have many, as one a window."""
+    rows: dict[object, int] = {}
+    for row in np.argsort(-cosines, kind="stable").tolist():
+        if len(rows) == number or cosines[row] == _NO_NUMBER:
+            break
+        rows.setdefault(session_ids[row], row)
+    return list(rows.values())
 
 
 def _open(path: Path) -> Any:
