@@ -134,7 +134,7 @@ def classify(options: ClassifyArguments, training: TrainingArguments) -> dict[st
     trainer = Trainer(
         model=model,
         args=training,
-        train_dataset=DrawnWindows(train, options.train_windows, seed=training.seed),
+        train_dataset=DrawnWindows(train, options.train_windows),
         eval_dataset=test_set,
         data_collator=DataCollatorWithPadding(tokenizer),
         processing_class=tokenizer,

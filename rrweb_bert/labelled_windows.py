@@ -6,12 +6,12 @@ windows that are spread over all of it.
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch.utils.data import Dataset
 
 __all__ = ["DrawnWindows", "EvenWindows", "Windows", "mean_by_session"]
@@ -36,24 +36,28 @@ class Windows:
 class DrawnWindows(Dataset[Row]):
     """Some windows of each session, drawn anew at each pass.
 
-    A session gives `min(its windows, num_windows)` rows.
+    A session gives `min(its windows, num_windows)` rows. What is drawn follows from the row and
+    torch's generator: a `DataLoader` seeds that of each of its workers, at each pass anew, and
+    processes that share a seed have other rows. `torch.manual_seed`, as a Trainer calls it with its
+    seed, repeats all of it where as many workers load.
     """
 
-    def __init__(self, data: Windows, num_windows: int, *, seed: int) -> None:
+    def __init__(self, data: Windows, num_windows: int) -> None:
         self._data = data
         self._rows = [
             session
             for session, windows in enumerate(data.windows)
             for _ in range(min(len(windows), num_windows))
         ]
-        self._random = random.Random(seed)  # noqa: S311 - no secret
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, row: int) -> Row:
         session = self._rows[row]
-        ids = self._random.choice(self._data.windows[session])
+        windows = self._data.windows[session]
+        draw = np.random.default_rng([int(torch.randint(1 << 62, ())), row])
+        ids = windows[draw.integers(len(windows))]
         return {"input_ids": ids, "labels": self._data.labels[session]}
 
 

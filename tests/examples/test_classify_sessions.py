@@ -119,7 +119,7 @@ def test_of_two_large_groups_one_is_tested_on(example):
 
 def test_windows_of_a_session_are_drawn_for_training_and_averaged_in_evaluation(example):
     data = example.Windows(windows=[[[1], [2], [3]], [[4]]], labels=[0, 1])
-    drawn = example.DrawnWindows(data, 2, seed=0)
+    drawn = example.DrawnWindows(data, 2)
     assert len(drawn) == 3
     assert {drawn[0]["input_ids"][0] for _ in range(50)} == {1, 2, 3}
     assert drawn[2] == {"input_ids": [4], "labels": 1}
