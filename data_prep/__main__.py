@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from data_prep import train_text_model
 from data_prep.cache import default_cache_dir
-from data_prep.corpus import is_corpus
 from data_prep.engine import ENGINES
 from data_prep.errors import DataError
 from data_prep.files import write_text_atomically
@@ -26,8 +25,7 @@ from data_prep.prepare_options import OPTION_HELP
 from data_prep.prepare_remotely import prepare_at, prepare_share_at
 from data_prep.reading_options import add_reading_options
 from data_prep.remote import is_remote
-from data_prep.remote_copies import fetch_corpus
-from data_prep.remote_corpus import corpus_if_any
+from data_prep.remote_copies import fetch_corpus, holds_corpus
 from data_prep.shares import Share, parse_share
 from data_prep.verify import NUM_WINDOW_DRAWS, verify
 from rrweb_tokenizer.command_line import DONE, FOUND_PROBLEMS, CommandParser, exit_status
@@ -52,14 +50,8 @@ def _fetched(url: str) -> Path:
     return fetch_corpus(url, default_cache_dir()).path
 
 
-def _is_corpus(place: str) -> bool:
-    if is_remote(place):
-        return corpus_if_any(place) is not None
-    return is_corpus(Path(place))
-
-
 def _inspect(parsed: argparse.Namespace) -> int:
-    corpora = [place for place in parsed.inputs if _is_corpus(place)]
+    corpora = [place for place in parsed.inputs if holds_corpus(place)]
     if corpora and len(parsed.inputs) > 1:
         parsed.parser.error(f"{corpora[0]} is a prepared corpus; inspect it alone")
     try:

@@ -26,7 +26,14 @@ from data_prep.remote import is_remote, shown
 from data_prep.remote_corpus import CorpusFile, Place, corpus_at, corpus_if_any, files_of
 from rrweb_tokenizer.telling.wording import counted
 
-__all__ = ["cached_copy", "fetch_corpus", "fetch_into", "held_copy", "open_if_corpus"]
+__all__ = [
+    "cached_copy",
+    "fetch_corpus",
+    "fetch_into",
+    "held_copy",
+    "holds_corpus",
+    "open_if_corpus",
+]
 
 _FETCHING: Final = ".fetching"
 
@@ -129,6 +136,17 @@ def _fetch(
             raise DataError(f"{shown(url)} was replaced while it was fetched; fetch it again")
         put_in_place(making, folder)
         return open_corpus(folder)
+
+
+def holds_corpus(place: Path | str) -> bool:
+    """Tell whether a folder or an address holds a prepared corpus; nothing is fetched.
+
+    Raises:
+        DataError: The place cannot be reached, or its `corpus.json` is damaged.
+    """
+    if is_remote(place):
+        return corpus_if_any(str(place)) is not None
+    return is_corpus(Path(place))
 
 
 def open_if_corpus(

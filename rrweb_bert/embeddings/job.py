@@ -22,7 +22,8 @@ from data_prep.corpus import PreparedCorpus
 from data_prep.encoding import tokenizer_code_hash, tokenizer_hashes
 from data_prep.errors import DataError
 from data_prep.manifest import skipped_text
-from data_prep.remote_copies import open_if_corpus
+from data_prep.remote import shown
+from data_prep.remote_copies import holds_corpus, open_if_corpus
 from rrweb_tokenizer.telling.wording import counted
 
 from ..command_progress import Progress
@@ -139,12 +140,13 @@ class _Job:
         return read_header(self._output)
 
     def _open(self, places: Sequence[Path | str]) -> Pieces:
-        for place in places:
-            if corpus := open_if_corpus(place, default_cache_dir(), report=self._report):
-                if len(places) > 1:
-                    raise DataError(f"{place} is a prepared corpus; embed it by itself")
-                self._check_tokenizer(corpus)
-                return CorpusPieces(corpus, sessions_a_piece=self._sessions_a_piece)
+        if len(places) > 1 and (found := next(filter(holds_corpus, places), None)) is not None:
+            raise DataError(f"{shown(str(found))} is a prepared corpus; embed it by itself")
+        if len(places) == 1 and (
+            corpus := open_if_corpus(places[0], default_cache_dir(), report=self._report)
+        ):
+            self._check_tokenizer(corpus)
+            return CorpusPieces(corpus, sessions_a_piece=self._sessions_a_piece)
         manifest = listed_inputs(places)
         if manifest.skipped:
             self._report(f"not looked at: {skipped_text(manifest.skipped)}")

@@ -73,3 +73,15 @@ def test_a_corpus_stands_alone(inputs, model, tmp_path, capsys):
     output = str(tmp_path / "e.parquet")
     assert main(["embed", str(corpus), inputs[0], "--model", model, "--output", output]) == 2
     assert "is a prepared corpus" in capsys.readouterr().err
+
+
+def test_a_corpus_at_an_address_stands_alone_and_is_not_fetched_to_say_so(
+    inputs, model, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("RRWEB_BERT_CACHE", str(tmp_path / "cache"))
+    options = PrepareOptions(num_proc=1, validation_fraction=0, test_fraction=0)
+    corpus = prepare(inputs, tmp_path / "corpus", options).path
+    words = ["embed", inputs[0], corpus.as_uri(), "--model", model]
+    assert main([*words, "--output", str(tmp_path / "e.parquet")]) == 2
+    assert f"{corpus.as_uri()} is a prepared corpus" in capsys.readouterr().err
+    assert not (tmp_path / "cache").exists()
