@@ -12,6 +12,7 @@ from typing import Final
 
 __all__ = [
     "finish_replacing",
+    "link_or_copy",
     "put_in_place",
     "replace_text",
     "sha256_of",
@@ -78,6 +79,20 @@ def replace_text(path: Path, text: str, *, temporary: Path) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def link_or_copy(file: Path, other: Path) -> None:
+    """Give a file that is never written again a second name, or copy it where that cannot be.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        OSError: it cannot be copied.
+    """
+    try:
+        os.link(file, other)
+    except OSError:  # another disk, or a file system without hard links
+        shutil.copyfile(file, other)
+        sync_file(other)
 
 
 def put_in_place(made: Path, place: Path) -> None:

@@ -11,7 +11,7 @@ from data_prep.encoding import EncoderFactory
 from data_prep.prepare import prepare, prepare_share
 from data_prep.prepare_options import PrepareOptions
 from data_prep.remote import shown
-from data_prep.remote_copies import cached_copy, fetch_into
+from data_prep.remote_copies import cached_copy, fetch_into, renew_copy
 from data_prep.remote_corpus import check_place, corpus_at, is_published, publish_corpus
 from data_prep.shares import Share
 
@@ -33,13 +33,13 @@ def prepare_at(
         inputs: See `prepare`.
         url: Where the corpus is to be, "s3://bucket/corpus".
         options: See `PrepareOptions`.
-        cache_dir: Where the corpus is made, and kept as the copy of the one at the address;
+        cache_dir: Where the corpus is made; what then reads the address here takes its files.
             `default_cache_dir()` where not given.
         encoder_factory: As in `prepare`.
         report: Takes each message for the user.
 
     Returns:
-        The copy in the cache.
+        The corpus in the cache, in a folder that the next call replaces when the corpus grows.
 
     Raises:
         DataError: As `prepare`, and where the address cannot be written to.
@@ -47,6 +47,8 @@ def prepare_at(
     folder = _place(url, options, cache_dir, report)
     corpus = prepare(inputs, folder, options, encoder_factory=encoder_factory, report=report)
     # To overwrite may mean that its files are damaged.
+    if options.overwrite:
+        renew_copy(url, corpus, cache_dir or default_cache_dir())
     if not options.overwrite and is_published(corpus, url):
         report(f"{shown(url)} already holds this corpus")
     else:

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from data_prep.corpus import PreparedCorpus, is_corpus, open_corpus, read_corpus_file
 from data_prep.errors import DataError
-from data_prep.files import put_in_place, sha256_of, sync_file
+from data_prep.files import link_or_copy, put_in_place, sha256_of, sync_file
 from data_prep.manifest import CORPUS_FILE
 from data_prep.names import safe_name
 from data_prep.progress import Progress
@@ -33,16 +33,18 @@ __all__ = [
     "held_copy",
     "holds_corpus",
     "open_if_corpus",
+    "renew_copy",
 ]
 
 _FETCHING: Final = ".fetching"
+_LINKING: Final = ".linking"
 
 
 def cached_copy(url: str, cache_dir: Path) -> Path:
     """Return where in the cache the corpus for an address is prepared.
 
-    What is fetched lies beside it, a folder for each state of the corpus, so that no job loses the
-    copy that it reads when the corpus grows.
+    What is read lies beside it, a folder for each state of the corpus, so that no job loses the
+    copy that it reads when the corpus grows, also where it is prepared on the same machine.
     """
     url = url.rstrip("/")
     digest = hashlib.sha256(url.encode()).hexdigest()[:16]
@@ -60,6 +62,7 @@ def fetch_corpus(
 ) -> PreparedCorpus:
     """Open the copy in the cache of the corpus at an address; it is made where there is none.
 
+    What was prepared on this machine is not fetched: the copy has its files, under further names.
     A copy of another state of the corpus stays as it is, for jobs that read it.
 
     Args:
@@ -71,14 +74,14 @@ def fetch_corpus(
         DataError: There is no corpus, it is damaged, or the place cannot be reached.
     """
     wanted = _corpus_wanted(url)
-    if held := held_copy(url, wanted, cache_dir):
+    folder, place = _copy_of_state(url, wanted, cache_dir), cached_copy(url, cache_dir)
+    if held := _held_in(folder, wanted):
         return held
-    corpus = _fetch(url, wanted, _copy_of_state(url, wanted, cache_dir), report)
-    place = cached_copy(url, cache_dir)
+    corpus = _link(place, wanted, folder) or _fetch(url, wanted, folder, report)
     _remove_unfinished(place)
     others = [place, *sorted(place.parent.glob(f"{place.name}-*"))]
-    if older := [folder for folder in others if folder != corpus.path and is_corpus(folder)]:
-        megabytes = sum(f.stat().st_size for folder in older for f in folder.rglob("*")) / 1e6
+    if older := [other for other in others if is_corpus(other) and not _held_in(other, wanted)]:
+        megabytes = sum(f.stat().st_size for other in older for f in other.rglob("*")) / 1e6
         report(
             f"{counted(len(older), 'older state')} of it, {megabytes:,.1f} MB, kept for jobs that "
             f"read it; may be removed when none does: {', '.join(map(str, older))}"
@@ -88,8 +91,10 @@ def fetch_corpus(
 
 def _remove_unfinished(place: Path) -> None:
     """Remove what is left of fetching states that the address has no more."""
-    for making in place.parent.glob(f".{place.name}-*{_FETCHING}"):
-        lock = FileLock(making.with_name(f"{making.name.removesuffix(_FETCHING)}.lock"))
+    for making in place.parent.glob(f".{place.name}-*"):
+        if making.suffix not in (_FETCHING, _LINKING):
+            continue
+        lock = FileLock(making.with_suffix(".lock"))
         try:
             with lock.acquire(blocking=False):
                 shutil.rmtree(making, ignore_errors=True)
@@ -171,10 +176,63 @@ def open_if_corpus(
 
 
 def held_copy(url: str, wanted: PreparedCorpus, cache_dir: Path) -> PreparedCorpus | None:
-    """Return the copy in the cache of what an address holds, None where there is none."""
-    return _held_in(cached_copy(url, cache_dir), wanted) or _held_in(
-        _copy_of_state(url, wanted, cache_dir), wanted
+    """Return the copy in the cache of what an address holds, None where there is none.
+
+    Writes nothing, so it may be the folder in which the corpus was prepared, which is replaced when
+    the corpus grows: for a short look, not for a job to read.
+    """
+    return _held_in(_copy_of_state(url, wanted, cache_dir), wanted) or _held_in(
+        cached_copy(url, cache_dir), wanted
     )
+
+
+def renew_copy(url: str, prepared: PreparedCorpus, cache_dir: Path) -> None:
+    """Give the copy that jobs read the files that were prepared, where there is such a copy.
+
+    Its bytes stay the same, but where they are damaged.
+    """
+    folder = _copy_of_state(url, prepared, cache_dir)
+    if is_corpus(folder):
+        _link(prepared.path, prepared, folder, is_renewed=True)
+
+
+def _link(
+    prepared: Path, wanted: PreparedCorpus, folder: Path, *, is_renewed: bool = False
+) -> PreparedCorpus | None:
+    """Make a folder of the files of a prepared one; None where that holds, or gets, another state.
+
+    Whoever prepares writes new files, never into those that are there. Its lock is not asked for:
+    it may be held for hours.
+    """
+    if _held_in(prepared, wanted) is None:
+        return None
+    with FileLock(folder.parent / f".{folder.name}.lock"):
+        if not is_renewed and (held := _held_in(folder, wanted)):
+            return held
+        making = folder.with_name(f".{folder.name}{_LINKING}")
+        shutil.rmtree(making, ignore_errors=True)
+        names = [CORPUS_FILE, *(file.name for file in files_of(wanted))]
+        try:
+            before = _stamp_of(prepared)
+            for name in names:
+                (making / name).parent.mkdir(parents=True, exist_ok=True)
+                link_or_copy(prepared / name, making / name)
+            is_of_one_state = _stamp_of(prepared) == before
+        except FileNotFoundError:
+            is_of_one_state = False
+        except OSError as error:
+            raise _not_written(making, error) from error
+        if not is_of_one_state:
+            shutil.rmtree(making)
+            return None
+        put_in_place(making, folder)
+        return open_corpus(folder)
+
+
+def _stamp_of(folder: Path) -> tuple[int, int]:
+    """What differs where another corpus has taken the folder's name."""
+    stat = (folder / CORPUS_FILE).stat()
+    return stat.st_ino, stat.st_mtime_ns
 
 
 def _held_in(folder: Path, wanted: PreparedCorpus) -> PreparedCorpus | None:
@@ -196,13 +254,17 @@ def _fetch_file(place: Place, file: CorpusFile, folder: Path) -> None:
         place.get(file.name, copy)
         sync_file(copy)
     except OSError as error:
-        raise DataError(
-            f"{copy} cannot be written ({error.strerror or error}); free some space, or set "
-            "RRWEB_BERT_CACHE to a larger disk"
-        ) from error
+        raise _not_written(copy, error) from error
     if file.sha256 and sha256_of(copy) != file.sha256:
         copy.unlink()
         raise DataError(
             f"{shown(place.url)}/{file.name} is damaged, or was replaced on the way; fetch it "
             "again, and if it stays so, prepare the corpus again with --overwrite"
         )
+
+
+def _not_written(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{path} cannot be written ({error.strerror or error}); free some space, or set "
+        "RRWEB_BERT_CACHE to a larger disk"
+    )

@@ -1,6 +1,9 @@
 """Corpora at addresses: whole or not there, the bytes of a local one, a copy in the cache."""
 
+import errno
 import json
+import os
+import shutil
 from pathlib import Path
 
 import fsspec
@@ -12,9 +15,12 @@ from data_prep import remote, remote_corpus
 from data_prep.__main__ import main
 from data_prep.corpus import open_corpus
 from data_prep.errors import DataError
+from data_prep.files import put_in_place
 from data_prep.manifest import list_sources
 from data_prep.prepare import PrepareOptions, find_prepared, open_or_prepare, prepare
 from data_prep.prepare_remotely import prepare_at, prepare_share_at
+from data_prep.shard_watch import ShardWatch
+from data_prep.shards import SPLITS
 from data_prep.shares import parse_share
 
 HERE = Path(__file__).parent
@@ -107,8 +113,79 @@ def test_what_was_prepared_here_is_not_fetched_again(tmp_path, at, url):
     fill_with_visits(tmp_path / "raw", 30)
     made = at(url)
     said = []
-    assert opened(url, tmp_path, said, cache="cache").path == made.path
+    corpus = opened(url, tmp_path, said, cache="cache")
     assert said == []
+    assert files_of(corpus.path) == files_of(made.path)
+    assert all((corpus.path / name).samefile(made.path / name) for name in files_of(made.path))
+    assert opened(url, tmp_path, said, cache="cache") == corpus
+    assert said == []
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_what_was_prepared_here_may_grow_while_a_job_reads_it(
+    tmp_path, at, url, monkeypatch, has_links
+):
+    if not has_links:
+
+        def no_link(*_, **__):
+            raise OSError(errno.EPERM, "no hard links here")
+
+        monkeypatch.setattr(os, "link", no_link)
+    fill_with_visits(tmp_path / "raw", 30)
+    at(url)
+    read = opened(url, tmp_path, cache="cache")
+    before = files_of(read.path)
+    watch = ShardWatch(read, SPLITS)
+    watch.start()
+    try:
+        fill_with_visits(tmp_path / "raw", 5, start=30)
+        grown = at(url)
+        assert watch.look() is None
+    finally:
+        watch.stop()
+    assert files_of(read.path) == before
+    assert open_corpus(read.path) == read
+    said = []
+    corpus = opened(url, tmp_path, said, cache="cache")
+    assert corpus.path not in (read.path, grown.path)
+    assert files_of(corpus.path) == files_of(grown.path)
+    (told,) = said  # nothing is fetched
+    assert told.startswith("1 older state of it, 0.0 MB")
+    assert str(read.path) in told
+
+
+def test_a_folder_that_is_replaced_while_it_is_linked_is_fetched_instead(
+    tmp_path, at, url, monkeypatch
+):
+    fill_with_visits(tmp_path / "raw", 30)
+    made = at(url)
+    whole, link = files_of(made.path), os.link
+
+    def link_and_replace(source, target, **keywords):
+        link(source, target, **keywords)
+        shutil.copytree(made.path, tmp_path / "replaced")
+        put_in_place(tmp_path / "replaced", made.path)
+        monkeypatch.setattr(os, "link", link)
+
+    monkeypatch.setattr(os, "link", link_and_replace)
+    said = []
+    corpus = opened(url, tmp_path, said, cache="cache")
+    assert [line.split()[0] for line in said] == ["fetching"]
+    assert files_of(corpus.path) == whole
+    assert list(corpus.path.parent.glob(".*.linking")) == []
+
+
+def test_overwriting_here_mends_the_copy_that_jobs_read_here(tmp_path, at, url):
+    fill_with_visits(tmp_path / "raw", 30)
+    at(url)
+    corpus = opened(url, tmp_path, cache="cache")
+    whole = files_of(corpus.path)
+    shard = corpus.path / "train" / "data-00001.arrow"
+    shard.write_bytes(bytes(shard.stat().st_size))
+    at(url, overwrite=True)
+    again = opened(url, tmp_path, cache="cache")
+    assert again == corpus
+    assert files_of(again.path) == whole
 
 
 def test_another_corpus_at_the_address_is_copied_beside_the_copy_that_a_job_reads(
@@ -165,7 +242,7 @@ def test_preparing_here_leaves_a_copy_that_was_fetched_before(tmp_path, at, url)
     fill_with_visits(tmp_path / "raw", 5, start=30)
     made = at(url)
     assert made.num_listed == 35
-    assert opened(url, tmp_path, cache="cache").path == made.path
+    assert files_of(opened(url, tmp_path, cache="cache").path) == files_of(made.path)
     assert files_of(tmp_path / "cache" / fetched.path.relative_to(tmp_path / "cache2")) == before
 
 
@@ -365,6 +442,9 @@ def test_a_dry_run_finds_the_copy_and_makes_none(tmp_path, at, url):
         find_prepared(url, cache_dir=tmp_path / "other", options=options)
     assert not (tmp_path / "other").exists()
     assert find_prepared(url, cache_dir=tmp_path / "cache", options=options) == made
+    assert [path.name for path in made.path.parent.glob(f"{made.path.name}-*")] == []
+    corpus = opened(url, tmp_path, cache="cache")
+    assert find_prepared(url, cache_dir=tmp_path / "cache", options=options) == corpus
 
 
 def test_the_command_line_prepares_and_verifies_at_an_address(tmp_path, monkeypatch, capsys):
