@@ -1,4 +1,4 @@
-"""Copies in the cache of corpora at addresses: made once, right, and left to the jobs that read them."""
+"""Copies in the cache of corpora at addresses: made once, and left to the jobs that read them."""
 
 import errno
 import os
