@@ -22,6 +22,8 @@ def no_such_session(asked: str, known: Sequence[str]) -> str:
         asked: what was given: a name with a slip in it, one with suffixes, or a file's path.
         known: the names that there are.
     """
+    if not known:
+        return f"no session {asked!r}; it holds none at all"
     near = _near(asked, known)
     rule = (
         "a session is called by its file's path below the folder that was embedded, without "

@@ -38,6 +38,10 @@ def test_a_name_that_no_session_has_is_looked_for_nearby(asked, told):
     assert "--like" in message
 
 
+def test_an_index_that_holds_no_session_is_told_as_such():
+    assert no_such_session("shop/001", []) == "no session 'shop/001'; it holds none at all"
+
+
 @given(st.text(max_size=30), st.lists(st.text(min_size=1, max_size=10), max_size=5))
 def test_any_name_is_answered_in_one_printable_line(asked, known):
     assert no_such_session(asked, known).isprintable()
