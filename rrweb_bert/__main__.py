@@ -78,6 +78,9 @@ COMMANDS: Final = {
 }
 """Name -> module in this package, the line that `--help` prints, and example calls, one a line."""
 
+_ONLY_TELL: Final = ("surprise", "search")
+"""Commands that print what they found, so that whoever stops reading has seen enough."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status; see `rrweb_tokenizer.command_line`."""
@@ -87,7 +90,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         parsed = make_parser(words).parse(words)
         return int(parsed.run(parsed))
 
-    return exit_status(work, refusals=(UsageError, DataError), shown=without_controls)
+    return exit_status(
+        work,
+        refusals=(UsageError, DataError),
+        shown=without_controls,
+        only_tells=bool(words) and words[0] in _ONLY_TELL,
+    )
 
 
 def make_parser(words: Sequence[str] = ()) -> CommandParser:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -117,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
         done = f"{len(judged):,} sessions judged, {len(rejected):,} left out"
         print(f"{done}: {arguments.output}", file=sys.stderr)
     elif text:
-        _print(text)
+        print(text)
     return 0 if judged else 2
 
 
@@ -250,13 +249,3 @@ def _as_json(
         ],
         "rejected": [{"name": broken.name, "reason": broken.reason} for broken in rejected],
     }
-
-
-def _print(text: str) -> None:
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        # Who read the output has seen enough; what is still buffered goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,6 +3,7 @@
 import importlib
 import io
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -159,3 +160,22 @@ def test_standard_input_that_is_no_recording_is_status_2(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"{}")))
     assert run("rrweb_tokenizer transcript", "-") == 2
     assert "without an 'events' list" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "status"), [("surprise", 0), ("search", 0), ("embed", 1)])
+def test_a_reader_who_goes_away_has_seen_enough_of_what_is_only_told(command, status):
+    script = (
+        "import sys, types; from rrweb_bert.__main__ import main; "
+        f"sys.modules['rrweb_bert.{command}_command'] = types.SimpleNamespace("
+        "add_arguments=lambda parser: None, run=lambda parsed: print('x' * 1_000_000) or 0); "
+        f"sys.exit(main(['{command}']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=Path(__file__).parents[1],
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == status
