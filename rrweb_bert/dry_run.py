@@ -217,11 +217,19 @@ def _every(steps: float | None, num_steps: int) -> int:
     return max(1, math.ceil(steps * num_steps if steps < 1 else steps))
 
 
-def occasions(strategy: Any, steps: float | None, num_steps: int) -> int:
-    """How often something happens that is done every so many steps, and at the end."""
+def occasions(strategy: Any, steps: float | None, num_steps: int, *, start: int = 0) -> int:
+    """How often something happens that is done every so many steps, and at the end.
+
+    Args:
+        strategy: "no" for never.
+        steps: between two occasions, counted from the run's beginning; below 1 a share of the run.
+        num_steps: of the whole run.
+        start: the step after which the run goes on.
+    """
     if getattr(strategy, "value", strategy) == "no":
         return 0
-    return math.ceil(num_steps / _every(steps, num_steps))
+    every = _every(steps, num_steps)
+    return math.ceil(num_steps / every) - start // every if start < num_steps else 0
 
 
 def _num_evaluated(arguments: Arguments, corpus: PreparedCorpus) -> int:
@@ -307,7 +315,12 @@ def _time(
     if not timing.fits:
         yield "not measured, since it does not fit"
         return
-    times = occasions(training.eval_strategy, training.eval_steps, steps_left)
+    times = occasions(
+        training.eval_strategy,
+        training.eval_steps,
+        plan.num_steps,
+        start=plan.num_steps - steps_left,
+    )
     passes = steps_left * training.gradient_accumulation_steps
     if num_windows is not None:
         share = num_windows / (training.per_device_train_batch_size * training.world_size)

@@ -18,6 +18,7 @@ from rrweb_bert.mfu import flops_per_token
 from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
 from rrweb_bert.plan_text import duration_range
 from rrweb_bert.run_record import RunRecord
+from rrweb_bert.start_plan import StartPlan
 from rrweb_bert.step_timing import StepTiming, measure_steps
 
 
@@ -132,6 +133,15 @@ def test_the_plan_of_a_run_that_began_says_where_it_goes_on(corpus, plan_of, tmp
     capsys.readouterr()
     (tmp_path / "run" / "checkpoint-2" / "optimizer.pt").unlink()
     assert "checkpoint-2 is passed over" in plan_of(corpus.path, *flags, status=2)["start"]
+
+
+def test_a_resumed_run_is_told_the_evaluations_that_are_left(corpus, plan_of, monkeypatch):
+    """`--eval_steps 0.1` of 120 steps is every 12; after step 110 they are at 120 alone."""
+    left = StartPlan(lines=("after step 110",), steps_left=10)
+    monkeypatch.setattr(dry_run, "start_of", lambda *_, **__: left)
+    plan = plan_of(corpus.path, "--eval_steps", "0.1")
+    assert "every 12 steps and at the end: 10 times" in plan["evaluation"]
+    assert "for 10 steps and 1 evaluation," in plan["time"]
 
 
 def test_a_run_without_its_results_has_no_step_that_could_be_measured(corpus, plan_of, tmp_path):
@@ -249,6 +259,32 @@ def test_steps_are_measured_and_scaled_by_their_work(monkeypatch):
 )
 def test_occasions_are_counted_with_the_one_at_the_end(strategy, steps, expected):
     assert occasions(strategy, steps, 2500) == expected
+
+
+@pytest.mark.parametrize(
+    ("steps", "num_steps", "start", "expected"),
+    [
+        (0.1, 1000, 900, 1),  # a share of the whole run, whatever is left of it
+        (1000, 2100, 1900, 2),  # at 2000, and at the end
+        (1000, 2000, 1000, 1),
+        (1000, 2000, 999, 2),
+        (3000, 2500, 1, 1),
+        (0.25, 2500, 2500, 0),  # none is left
+    ],
+)
+def test_occasions_left_are_those_of_the_whole_run_after_its_start(
+    steps, num_steps, start, expected
+):
+    assert occasions("steps", steps, num_steps, start=start) == expected
+
+
+@pytest.mark.parametrize("steps", [1, 7, 0.3, 12, 99])
+def test_occasions_before_and_after_any_step_make_up_those_of_the_run(steps):
+    every = math.ceil(steps * 40) if steps < 1 else steps
+    at = [step for step in range(1, 41) if step % every == 0 or step == 40]
+    for start in range(41):
+        left = occasions("steps", steps, 40, start=start)
+        assert left == sum(step > start for step in at)
 
 
 @pytest.mark.parametrize(
