@@ -32,15 +32,15 @@ __all__ = [
     "best_of",
     "choose_checkpoint",
     "find_checkpoints",
+    "find_unnamed",
     "first_good",
+    "give_name",
     "name_sealed",
     "partial_of",
     "problem_of",
     "prune_checkpoints",
     "remove_checkpoint",
     "remove_leftovers",
-    "remove_tree",
-    "set_aside",
     "write_overview",
 ]
 
@@ -55,6 +55,12 @@ class FoundCheckpoint(NamedTuple):
 
     path: Path
     step: int
+
+    @property
+    def named_path(self) -> Path:
+        """Where it lies once `name_sealed` has named it."""
+        match = _PARTIAL.fullmatch(self.path.name)
+        return self.path if match is None else self.path.with_name(match[1])
 
 
 def find_checkpoints(output_dir: Path) -> list[FoundCheckpoint]:
@@ -167,26 +173,50 @@ def remove_tree(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def give_name(partial: Path, final: Path) -> None:
+    """Rename a sealed checkpoint; what has its name goes only once it has it.
+
+    A kill in between costs neither: the sealed one is named by the next start.
+    """
+    is_repeated = final.exists() or final.is_symlink()
+    before = set_aside(final) if is_repeated else None
+    partial.replace(final)
+    sync_folder(final.parent)
+    if before is not None:
+        remove_tree(before)
+
+
 def name_sealed(output_dir: Path) -> list[str]:
     """Give their names to checkpoints that were sealed when a kill came, and return the names.
 
-    A checkpoint whose step is repeated loses its name before the new one gets it; a kill between
-    the two must not cost both. One that has its name again stays as it is.
+    A checkpoint whose step is repeated loses its name before the new one gets it; a kill before
+    that or between the two must not cost both. One that has its name and is good stays as it is.
     """
+    named = []
+    for partial in find_unnamed(output_dir):
+        give_name(partial.path, partial.named_path)
+        named.append(partial.named_path.name)
+    return named
+
+
+def find_unnamed(output_dir: Path) -> list[FoundCheckpoint]:
+    """The sealed checkpoints that `name_sealed` would give their names; changes nothing."""
     if not output_dir.is_dir():
         return []
-    named = []
-    for partial in sorted(output_dir.iterdir()):
-        match = _PARTIAL.fullmatch(partial.name)
-        if match is None or not (partial / SEAL_FILE).is_file():
-            continue
-        final = output_dir / match[1]
-        if final.exists() or problem_of(partial, step=int(match[2])) is not None:
-            continue
-        partial.replace(final)
-        sync_folder(output_dir)
-        named.append(final.name)
-    return named
+    partials = ((path, _PARTIAL.fullmatch(path.name)) for path in sorted(output_dir.iterdir()))
+    return [
+        FoundCheckpoint(path, int(match[2]))
+        for path, match in partials
+        if match is not None and _is_to_be_named(path, output_dir / match[1], int(match[2]))
+    ]
+
+
+def _is_to_be_named(partial: Path, final: Path, step: int) -> bool:
+    return (
+        (partial / SEAL_FILE).is_file()
+        and problem_of(partial, step=step) is None
+        and not (final.exists() and problem_of(final) is None)
+    )
 
 
 def remove_leftovers(output_dir: Path) -> list[str]:

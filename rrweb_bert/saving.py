@@ -16,17 +16,14 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from data_prep.files import sync_folder
-
 from .background_save import BackgroundWorker
 from .callbacks import say
 from .checkpoints import (
     find_checkpoints,
+    give_name,
     partial_of,
     prune_checkpoints,
     remove_leftovers,
-    remove_tree,
-    set_aside,
     write_overview,
 )
 from .disk_space import CheckpointError, free_bytes, no_room_message, require_room
@@ -140,7 +137,7 @@ class CheckpointSaver:
                 for file_name, write in last_writes:
                     write(partial / file_name)
                 seal = seal_folder(partial, step=step)
-                self._give_name(partial, step)
+                give_name(partial, self.output_dir / name)
                 write_overview(self.output_dir, last=name, best=best, metric=metric)
             keep = {name} if best is None else {name, best}
             for note in prune_checkpoints(self.output_dir, limit=self._limit, keep=keep):
@@ -151,16 +148,6 @@ class CheckpointSaver:
             )
 
         self._worker.start(job)
-
-    def _give_name(self, partial: Path, step: int) -> None:
-        final = self.output_dir / f"checkpoint-{step}"
-        before = None
-        if final.exists():  # passed over as damaged, or one of the same run that is repeated
-            before = set_aside(final)
-        partial.replace(final)
-        sync_folder(self.output_dir)
-        if before is not None:
-            remove_tree(before)
 
     def adopt(self, folder: Path) -> Path:
         """Copy a checkpoint that lies elsewhere, so that the run needs that folder no more.
@@ -179,7 +166,7 @@ class CheckpointSaver:
                 shutil.copyfile(folder / name, partial / name)
             if seal_folder(partial, step=seal.step) != seal:
                 raise OSError(errno.EIO, "the copy differs", str(partial))
-            self._give_name(partial, seal.step)
+            give_name(partial, final)
         say(f"{folder}, the best so far, was copied to {final}")
         return final
 

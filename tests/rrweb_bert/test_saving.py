@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from rrweb_bert import checkpoints, disk_space, durable, saving
 from rrweb_bert.checkpoints import name_sealed, problem_of
 from rrweb_bert.disk_space import CheckpointError, estimate_bytes, free_bytes
 from rrweb_bert.saving import CheckpointSaver
-from rrweb_bert.sealing import read_seal
+from rrweb_bert.sealing import read_seal, seal_folder
 
 SETTINGS = {"eval_strategy": "no", "load_best_model_at_end": False, "save_steps": 4}
 
@@ -128,7 +129,7 @@ def test_the_one_that_is_replaced_goes_only_when_the_new_one_has_its_name(tmp_pa
     folder.mkdir()
     (folder / "a").write_text("old")
     seen = []
-    monkeypatch.setattr(saving, "sync_folder", lambda path: seen.extend(names(path)))
+    monkeypatch.setattr(checkpoints, "sync_folder", lambda path: seen.extend(names(path)))
     (saver.begin(3, 10) / "a").write_text("new")
     saver.finish(3, 10, last_writes=[], best=None, metric=None, started=0.0)
     saver.wait()
@@ -148,22 +149,28 @@ def killed_between_the_renames(tmp_path, monkeypatch, *, is_repeated=True):
     for name in ("config.json", "trainer_state.json", "scheduler.pt"):
         (partial / name).write_text("{}")
 
-    class Killed(BaseException):
-        pass
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed_at(partial))
+        saver.finish(3, 10, last_writes=[], best=None, metric=None, started=0.0)
+        with pytest.raises(KilledError):
+            saver.wait()
+    return partial
 
+
+class KilledError(BaseException):
+    """A kill: no handler of errors sees it."""
+
+
+def killed_at(folder):
+    """A stand-in for `Path.replace` under which the process ends before `folder` is renamed."""
     stock = Path.replace
 
     def replace(self, target):
-        if self == partial:
-            raise Killed
+        if self == folder:
+            raise KilledError
         return stock(self, target)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", replace)
-        saver.finish(3, 10, last_writes=[], best=None, metric=None, started=0.0)
-        with pytest.raises(Killed):
-            saver.wait()
-    return partial
+    return replace
 
 
 @pytest.mark.parametrize("is_repeated", [True, False])
@@ -192,12 +199,37 @@ def test_what_was_not_sealed_whole_gets_no_name(tmp_path, monkeypatch, damage):
     assert not list(tmp_path.glob("checkpoint-*"))
 
 
-def test_a_checkpoint_that_has_its_name_is_not_replaced(tmp_path, monkeypatch):
-    killed_between_the_renames(tmp_path, monkeypatch)
-    (tmp_path / "checkpoint-3").mkdir()
+def test_a_good_checkpoint_that_has_its_name_is_not_replaced(tmp_path, monkeypatch):
+    partial = killed_between_the_renames(tmp_path, monkeypatch)
+    final = Path(shutil.copytree(partial, tmp_path / "checkpoint-3"))
+    (partial / "config.json").write_text("{ }")
+    seal_folder(partial, step=3)  # good as well, but another
     assert name_sealed(tmp_path) == []
-    assert names(tmp_path / "checkpoint-3") == []
+    assert (final / "config.json").read_text() == "{}"
     assert name_sealed(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("is_killed_again", [False, True])
+@pytest.mark.parametrize("damage", ["a byte", "a seal", "a link to nowhere"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_sealed_to_replace_it(
+    tmp_path, monkeypatch, damage, is_killed_again
+):
+    partial = killed_between_the_renames(tmp_path, monkeypatch)
+    final = tmp_path / "checkpoint-3"
+    if damage == "a link to nowhere":
+        final.symlink_to(tmp_path / "nowhere")
+    else:
+        shutil.copytree(partial, final)
+        (final / ("seal.json" if damage == "a seal" else "scheduler.pt")).write_text("[]")
+    if is_killed_again:
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", killed_at(partial))
+            with pytest.raises(KilledError):
+                name_sealed(tmp_path)
+    assert name_sealed(tmp_path) == ["checkpoint-3"]
+    assert problem_of(final) is None
+    CheckpointSaver(tmp_path, limit=3).prepare(10)
+    assert names(tmp_path) == ["checkpoint-3"]
 
 
 def test_a_tracker_that_reads_checkpoints_finds_them_sealed(make_trainer, tmp_path):
