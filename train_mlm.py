@@ -112,7 +112,7 @@ def train(arguments: Arguments) -> None:
             return
         with training.main_process_first(local=False, desc="looking for checkpoints"):
             if training.process_index == 0:
-                recover(output_dir, training.resume)
+                recover(output_dir)
         start = find_start(
             output_dir, record, training.resume, needs_best=training.load_best_model_at_end
         )

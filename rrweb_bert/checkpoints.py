@@ -32,11 +32,13 @@ __all__ = [
     "best_of",
     "choose_checkpoint",
     "find_checkpoints",
+    "find_startable",
     "find_unnamed",
     "first_good",
     "give_name",
     "name_sealed",
     "partial_of",
+    "place_of",
     "problem_of",
     "prune_checkpoints",
     "remove_checkpoint",
@@ -89,7 +91,7 @@ def choose_checkpoint(
     Raises:
         UsageError: there are checkpoints and none is good; starting over would hide the loss.
     """
-    found = find_checkpoints(output_dir)
+    found = find_startable(output_dir)
     chosen, notes, newest_whole = first_good(found, needs_best=needs_best)
     if chosen is not None or not found:
         return chosen, notes
@@ -97,7 +99,7 @@ def choose_checkpoint(
     if newest_whole is not None:
         remedies = (
             "Put back a whole copy of the best; or continue without it, and end with the best of "
-            f"what comes: --resume {newest_whole.path}; or"
+            f"what comes: --resume {newest_whole.named_path}; or"
         )
     listed = "\n  ".join(notes)
     raise UsageError(
@@ -123,7 +125,7 @@ def first_good(
             problem = problem_of_best(checkpoint.path) if needs_best else None
         if problem is None:
             return checkpoint, notes, whole
-        notes.append(f"{checkpoint.path} is passed over: {problem}")
+        notes.append(f"{checkpoint.named_path} is passed over: {problem}")
     return None, notes, whole
 
 
@@ -144,7 +146,8 @@ def problem_of_best(checkpoint: Path) -> str | None:
     best = best_of(checkpoint)
     if best is None or best == checkpoint:
         return None
-    problem = problem_of(best) if best.is_dir() else "it is missing"
+    place = place_of(best)
+    problem = problem_of(place) if place.is_dir() else "it is missing"
     return None if problem is None else f"its best so far, {best.name}, is lost ({problem})"
 
 
@@ -209,6 +212,23 @@ def find_unnamed(output_dir: Path) -> list[FoundCheckpoint]:
         for path, match in partials
         if match is not None and _is_to_be_named(path, output_dir / match[1], int(match[2]))
     ]
+
+
+def find_startable(output_dir: Path) -> list[FoundCheckpoint]:
+    """The checkpoints as they are once `name_sealed` has named what it would, newest step first.
+
+    Changes nothing: one without its name is given where it lies.
+    """
+    unnamed = find_unnamed(output_dir)
+    replaced = {checkpoint.named_path for checkpoint in unnamed}
+    others = (each for each in find_checkpoints(output_dir) if each.path not in replaced)
+    return sorted((*unnamed, *others), key=lambda checkpoint: checkpoint.step, reverse=True)
+
+
+def place_of(final: Path) -> Path:
+    """Where a checkpoint lies now whose name, once `name_sealed` was called, is `final`."""
+    unnamed = find_unnamed(final.parent)
+    return next((each.path for each in unnamed if each.named_path == final), final)
 
 
 def _is_to_be_named(partial: Path, final: Path, step: int) -> bool:

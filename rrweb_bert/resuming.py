@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,9 +14,10 @@ from .callbacks import say
 from .checkpoints import (
     FoundCheckpoint,
     choose_checkpoint,
-    find_checkpoints,
+    find_startable,
     first_good,
     name_sealed,
+    place_of,
     problem_of,
 )
 from .options import UsageError
@@ -82,21 +84,26 @@ def check_resume(output_dir: Path, resume: str) -> None:
         record = RunRecord.load(output_dir)
         is_finished = record is not None and record.is_finished
         if not is_finished and not _descendants(output_dir, Path(resume).resolve()):
-            _named_checkpoint(resume)
+            _named_checkpoint(output_dir, resume)
 
 
-def _named_checkpoint(resume: str) -> FoundCheckpoint:
-    named = Path(resume).resolve()
-    if named.is_dir():
-        problem = problem_of(named)
+def _named_checkpoint(output_dir: Path, resume: str) -> FoundCheckpoint:
+    named = _place_in(output_dir, Path(resume).resolve())
+    if not os.path.exists(named):  # noqa: PTH110 - Path.exists raises for overlong names
+        problem: str | None = "there is no such folder"
     else:
-        problem = "it is a file" if named.exists() else "there is no such folder"
+        problem = problem_of(named) if named.is_dir() else "it is a file"
     if problem is not None:
         raise UsageError(
             f"--resume {resume}: {problem}. Give a checkpoint-<step> folder that train_mlm.py "
             "wrote, or leave --resume out to go on from the newest one in --output_dir"
         )
     return FoundCheckpoint(named, read_seal(named).step)
+
+
+def _place_in(output_dir: Path, named: Path) -> Path:
+    """Where a named checkpoint lies before `recover`, which names those of `output_dir` alone."""
+    return place_of(named) if named.parent == output_dir.resolve() else named
 
 
 def check_folder(output_dir: Path, record: RunRecord, resume: str) -> None:
@@ -112,7 +119,7 @@ def check_folder(output_dir: Path, record: RunRecord, resume: str) -> None:
 
 
 def _refuse_any_run(output_dir: Path) -> None:
-    found = find_checkpoints(output_dir)
+    found = find_startable(output_dir)
     if found:
         raise UsageError(
             f"--resume never, but {output_dir} holds {found[0].path.name}. Give another "
@@ -125,10 +132,8 @@ def _refuse_any_run(output_dir: Path) -> None:
         )
 
 
-def recover(output_dir: Path, resume: str) -> None:
+def recover(output_dir: Path) -> None:
     """Complete what a kill left undone of sealed checkpoints, before one is looked for."""
-    if resume == "never":
-        return  # a new run, which passes them over and removes them
     for name in name_sealed(output_dir):
         say(f"note: {output_dir / name} was sealed when the run was stopped; it has its name now")
 
@@ -144,8 +149,8 @@ def find_start(
     """The checkpoint that the run goes on from, None for the beginning.
 
     A named one is where the run goes on once; the same command again goes on from the newest that
-    descends from it. Reports damaged checkpoints, which are passed over. Its cost does not grow
-    with the steps done.
+    descends from it. One that `recover` would name is found before that, too. Reports damaged
+    checkpoints, which are passed over. Its cost does not grow with the steps done.
 
     Args:
         output_dir: of the run.
@@ -169,19 +174,19 @@ def find_start(
     if found is None:
         if resume == "auto":
             return None
-        found = _named_checkpoint(resume)
+        found = _named_checkpoint(output_dir, resume)
     if refuse_other_run(found.path, record) is None:
         raise UsageError(
             f"{found.path} has no {RECORD_FILE}, so whether it is of this run cannot be told. Give "
             "another --output_dir; to start from its weights, add --model_name_or_path CHECKPOINT"
         )
-    report(f"continuing after step {found.step}, from {found.path}")
+    report(f"continuing after step {found.step}, from {found.named_path}")
     return found
 
 
 def _descendants(output_dir: Path, named: Path) -> list[FoundCheckpoint]:
     """The checkpoints in `output_dir` of a run that went on from the named one, newest first."""
-    seal = seal_hash(named)
+    seal = seal_hash(_place_in(output_dir, named))
 
     def descends(checkpoint: FoundCheckpoint) -> bool:
         try:
@@ -194,7 +199,7 @@ def _descendants(output_dir: Path, named: Path) -> list[FoundCheckpoint]:
             for origin in record.origins
         )
 
-    return [checkpoint for checkpoint in find_checkpoints(output_dir) if descends(checkpoint)]
+    return [checkpoint for checkpoint in find_startable(output_dir) if descends(checkpoint)]
 
 
 def origins_of(start: FoundCheckpoint | None, resume: str) -> tuple[Origin, ...]:

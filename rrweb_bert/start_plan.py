@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rrweb_tokenizer.telling.wording import counted
 
-from .checkpoints import find_checkpoints
+from .checkpoints import find_startable, find_unnamed
 from .options import UsageError
 from .resuming import check_folder, check_resume, find_start
 from .run_record import RunRecord
@@ -56,7 +56,11 @@ def start_of(
         found = RunRecord.load(output_dir)
         if found is not None and found.is_finished:
             return _finished(output_dir, is_pushed=training.push_to_hub)
-        notes: list[str] = []
+        notes = [
+            f"note: {each.path} was sealed when the run was stopped; the start names it "
+            f"{each.named_path.name}"
+            for each in find_unnamed(output_dir)
+        ]
         start = find_start(
             output_dir,
             record,
@@ -72,7 +76,7 @@ def start_of(
         return StartPlan(lines=("at the beginning",), steps_left=num_steps)
     notes.pop()  # that it continues, which the line below says
     left = num_steps - start.step
-    line = f"after step {start.step:,}, from {start.path}; "
+    line = f"after step {start.step:,}, from {start.named_path}; "
     line += f"{counted(left, 'step')} left" if left else "all steps are done, the results are left"
     return StartPlan(lines=(*notes, line), steps_left=left)
 
@@ -89,7 +93,7 @@ def _finished(output_dir: Path, *, is_pushed: bool) -> StartPlan:
 
 def _unknown(output_dir: Path) -> str:
     found = RunRecord.load(output_dir)
-    if found is None and not find_checkpoints(output_dir):
+    if found is None and not find_startable(output_dir):
         return "at the beginning"
     what = "a finished run" if found is not None and found.is_finished else "a run"
     return (

@@ -1,14 +1,24 @@
+import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
 
 from rrweb_bert import resuming
 from rrweb_bert.options import UsageError
-from rrweb_bert.resuming import check_folder, check_resume, find_start, held, origins_of
+from rrweb_bert.resuming import (
+    check_folder,
+    check_resume,
+    find_start,
+    held,
+    origins_of,
+    recover,
+)
 from rrweb_bert.run_record import RunRecord
 from rrweb_bert.sealing import seal_folder
+from rrweb_bert.start_plan import start_of as planned_start_of
 
 RECORD = RunRecord(identity={"seed": 1, "learning_rate": 5e-5})
 OTHER = RunRecord(identity={"seed": 2, "learning_rate": 5e-5})
@@ -212,3 +222,105 @@ def test_a_finished_run_needs_the_checkpoint_it_went_on_from_no_more(tmp_path):
     (tmp_path / "run").mkdir()
     replace(RECORD, is_finished=True).save(tmp_path / "run")
     check_resume(tmp_path / "run", str(tmp_path / "gone"))
+
+
+def unnamed(folder):
+    """The checkpoint as a kill leaves it between its seal and its name."""
+    return folder.rename(folder.with_name(f"_{folder.name}.partial"))
+
+
+def planned(output_dir, resume="auto", record=RECORD):
+    """What a dry run tells; it changes nothing."""
+    training = SimpleNamespace(resume=resume, push_to_hub=False, load_best_model_at_end=True)
+    before = sorted(output_dir.rglob("*"))
+    plan = planned_start_of(output_dir, record, training, num_steps=40)
+    assert sorted(output_dir.rglob("*")) == before
+    return plan
+
+
+def started(output_dir, resume):
+    """The step after which a start goes on, in the order of train_mlm.py."""
+    check_resume(output_dir, resume)
+    check_folder(output_dir, RECORD, resume)
+    recover(output_dir)
+    start = find_start(output_dir, RECORD, resume, needs_best=True)
+    return 0 if start is None else start.step
+
+
+def keep_best(folder, best):
+    """Make another checkpoint the best of this one."""
+    state = {"best_model_checkpoint": f"checkpoint-{best}", "best_global_step": best}
+    (folder / "trainer_state.json").write_text(json.dumps(state | {"global_step": 99}))
+    seal_folder(folder, step=int(folder.name.split("-")[1]))
+
+
+@pytest.mark.parametrize(
+    ("resume", "left"),
+    [
+        ("auto", "sealed"),
+        ("checkpoint-20", "sealed"),
+        ("checkpoint-10", "sealed"),
+        ("checkpoint-20", "sealed beside a damaged one"),
+        ("auto", "sealed beside a damaged one"),
+        ("auto", "the best of a later one"),
+        ("auto", "sealed, and its best is lost"),
+        ("auto", "damaged"),
+    ],
+)
+def test_a_dry_run_tells_where_a_start_goes_on_that_names_what_a_kill_left(tmp_path, resume, left):
+    make(tmp_path, 10)
+    partial = unnamed(make(tmp_path, 20))
+    if left == "sealed beside a damaged one":
+        (make(tmp_path, 20) / "scheduler.pt").unlink()
+    elif left == "the best of a later one":
+        keep_best(make(tmp_path, 30), 20)
+    elif left == "sealed, and its best is lost":
+        folder = partial.rename(tmp_path / "checkpoint-20")
+        keep_best(folder, 15)
+        unnamed(folder)
+    elif left == "damaged":
+        (partial / "scheduler.pt").unlink()
+    resume = resume if resume == "auto" else str(tmp_path / resume)
+    plan = planned(tmp_path, resume)
+    step = started(tmp_path, resume)
+    assert not plan.is_refused
+    assert 40 - plan.steps_left == step
+    assert plan.lines[-1].startswith(f"after step {step}, from {tmp_path / f'checkpoint-{step}'}; ")
+
+
+def test_a_dry_run_says_that_a_start_names_what_a_kill_left(tmp_path):
+    partial = unnamed(make(tmp_path, 20))
+    assert planned(tmp_path).lines == (
+        f"note: {partial} was sealed when the run was stopped; the start names it checkpoint-20",
+        f"after step 20, from {tmp_path / 'checkpoint-20'}; 20 steps left",
+    )
+    assert "holds a run" in planned(tmp_path, record=None).lines[0]
+
+
+def test_never_refuses_a_checkpoint_that_a_kill_left_without_its_name(tmp_path):
+    unnamed(make(tmp_path, 20))
+    for refuse in (check_resume, lambda folder, resume: check_folder(folder, RECORD, resume)):
+        with pytest.raises(UsageError, match=r"--resume never, but .*_checkpoint-20\.partial"):
+            refuse(tmp_path, "never")
+    assert planned(tmp_path, "never").is_refused
+
+
+def test_what_a_kill_left_in_another_folder_is_not_named_by_a_start_here(tmp_path):
+    unnamed(make(tmp_path / "old", 20))
+    named = str(tmp_path / "old" / "checkpoint-20")
+    with pytest.raises(UsageError, match="there is no such folder"):
+        check_resume(tmp_path / "run", named)
+
+
+def test_a_descendant_that_a_kill_left_without_its_name_is_where_the_run_goes_on(tmp_path):
+    named, run = make(tmp_path / "old", 7), tmp_path / "run"
+    origins = origins_of(start_of(run, str(named)), str(named))
+    unnamed(make(run, 9, replace(RECORD, origins=origins)))
+    shutil.rmtree(named)
+    assert planned(run, str(named)).steps_left == 31
+    assert started(run, str(named)) == 9
+
+
+def test_a_name_that_is_too_long_for_a_folder_is_told(tmp_path):
+    with pytest.raises(UsageError, match="there is no such folder"):
+        check_resume(tmp_path, "x" * 300)
