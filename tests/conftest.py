@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, settings
 
 from data_prep.train_text_model import train_text_model
 
+_PROXIES = {f"{scheme}_proxy" for scheme in ("http", "https", "ftp", "all", "ws", "wss", "no")}
+
 # Two cores are shared with other work: time says nothing about the code here.
 _COMMON = {
     "deadline": None,
@@ -20,6 +22,18 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 _SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe qui ro su ta ve wi xo ya zen ing er th st".split()
 _OTHER_WORDS = "$12.99 12:30 Größe précédent 購入する корзина a-b_c/d e.g. (new!) 3,000".split()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_proxies():
+    """Tests talk to servers of their own: the proxies of whoever runs them do not count.
+
+    For the session, since the Hub's client reads them when it is made, once.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.lower() in _PROXIES]:
+            patch.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session")
