@@ -8,6 +8,7 @@ all of them are in vain. A Hub that is slow or breaks connections off is left to
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import time
 from functools import lru_cache
@@ -18,7 +19,7 @@ from huggingface_hub import constants, errors, get_session, try_to_load_from_cac
 
 from data_prep.errors import DataError
 
-__all__ = ["local_files_only", "why_out_of_reach"]
+__all__ = ["is_here", "local_files_only", "why_out_of_reach"]
 
 _WAITS_S: Final = (1.0, 2.0)
 _TIMEOUT_S: Final = 10.0
@@ -27,6 +28,11 @@ _HTTPError: Final[type[Exception]] = vars(errors)["HTTPError"]
 _NO_WAY: Final = frozenset(
     {errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
 )
+
+
+def is_here(name: str | Path) -> bool:
+    """Whether a folder or file here has that name: the Hub is not asked for it then."""
+    return os.path.exists(name)  # noqa: PTH110 - Path.exists raises for overlong names
 
 
 def local_files_only(name: str | Path, file: str) -> bool:
@@ -39,7 +45,7 @@ def local_files_only(name: str | Path, file: str) -> bool:
     Raises:
         DataError: the Hub is out of reach and the cache does not hold the file.
     """
-    if Path(name).exists():
+    if is_here(name):
         return False
     try:
         cached = try_to_load_from_cache(str(name), file)
@@ -70,13 +76,16 @@ def why_out_of_reach() -> str | None:
 
 
 def _no_way() -> str | None:
+    started = time.monotonic()
     try:
         get_session().head(constants.ENDPOINT, timeout=_TIMEOUT_S)
     except _HTTPError as error:
+        # Of several addresses the error is the last one's: another may have timed out before it.
+        is_slow = time.monotonic() - started >= _TIMEOUT_S
         cause: BaseException | None = error
         while cause is not None:
             if isinstance(cause, socket.gaierror) or (
-                isinstance(cause, OSError) and cause.errno in _NO_WAY
+                isinstance(cause, OSError) and cause.errno in _NO_WAY and not is_slow
             ):
                 return str(cause.strerror or cause)
             cause = cause.__cause__ or cause.__context__

@@ -15,7 +15,7 @@ from transformers import set_seed
 
 from data_prep.encoding import tokenizer_hashes
 from data_prep.held_out import StreamedCorpus, open_streamed
-from data_prep.hub_reach import local_files_only
+from data_prep.hub_reach import is_here, local_files_only
 from data_prep.prepare import PreparedCorpus, open_or_prepare
 from rrweb_tokenizer import RRWebTokenizer
 
@@ -92,7 +92,7 @@ def load_tokenizer(arguments: Arguments) -> RRWebTokenizer:
         is_cached = local_files_only(name, "tokenizer_config.json")
         tokenizer: RRWebTokenizer = RRWebTokenizer.from_pretrained(name, local_files_only=is_cached)
     except (OSError, ValueError) as error:
-        where = "" if Path(name).exists() else "there is no such folder here, and from the Hub: "
+        where = "" if is_here(name) else "there is no such folder here, and from the Hub: "
         raise UsageError(
             f"--tokenizer_name_or_path {name} cannot be loaded: {where}{error}"
         ) from error
@@ -268,7 +268,7 @@ def _loaded(load: Callable[[str], _Loaded], name: str) -> _Loaded:
     try:
         return load(name)
     except (OSError, ValueError) as error:
-        where = "" if Path(name).exists() else "there is no such folder here, and from the Hub: "
+        where = "" if is_here(name) else "there is no such folder here, and from the Hub: "
         raise UsageError(f"--model_name_or_path {name} cannot be loaded: {where}{error}") from error
 
 

@@ -36,8 +36,12 @@ def check_input(path: Path | str) -> None:
     Raises:
         DataError: it is not.
     """
-    if not is_remote(str(path)) and not os.path.exists(path):  # noqa: PTH110 - overlong names
+    if not is_remote(str(path)) and not _is_here(path):
         raise DataError(f"{path} does not exist; name a folder of recordings or a file")
+
+
+def _is_here(path: Path | str) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises for overlong names
 
 
 def listed_inputs(paths: Sequence[Path | str]) -> Manifest:
@@ -71,13 +75,13 @@ def check_model(model: Path | str | None) -> None:
     if model is None:
         return
     path = Path(model)
-    if path.is_dir():
+    if _is_here(path) and path.is_dir():
         if not (path / "config.json").is_file():
             raise UsageError(
                 f"{model} holds no model: config.json is missing. Give the output folder of "
                 "train_mlm.py, or one of its checkpoint-<step> folders"
             )
-    elif path.exists():
+    elif _is_here(path):
         raise UsageError(f"{model} is a file; a model is a folder that train_mlm.py wrote")
     elif not is_hub_name(str(model)) or "/" not in str(model):
         raise UsageError(
@@ -89,7 +93,7 @@ def check_model(model: Path | str | None) -> None:
 def tokenizer_path(model: str | Path | None) -> str | None:
     """Where a model's tokenizer is loaded from; None for the package's own."""
     path = Path(DEFAULT_MODEL if model is None else model)
-    if path.is_dir() and not (path / "tokenizer_config.json").is_file():
+    if _is_here(path) and path.is_dir() and not (path / "tokenizer_config.json").is_file():
         return None
     return str(path)
 

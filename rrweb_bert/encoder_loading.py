@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from data_prep.hub_reach import local_files_only
+from data_prep.hub_reach import is_here, local_files_only
 from rrweb_tokenizer import RRWebTokenizer
 
 from . import model_files
@@ -27,8 +27,7 @@ def load_model(path: str | Path) -> RRWebBertForMaskedLM:
     try:
         return model_files.load_model(path, dtype=torch.float32)
     except (OSError, ValueError, KeyError) as error:
-        is_here = Path(path).exists()
-        where = "" if is_here else "there is no such folder here, and from the Hub: "
+        where = "" if is_here(path) else "there is no such folder here, and from the Hub: "
         raise ValueError(f"{path} cannot be loaded as a model: {where}{error}") from error
 
 
@@ -39,7 +38,7 @@ def load_tokenizer(path: str | Path) -> RRWebTokenizer:
         ValueError: it cannot be loaded; names it.
     """
     folder = Path(path)
-    if folder.is_dir() and not (folder / "tokenizer_config.json").is_file():
+    if is_here(path) and folder.is_dir() and not (folder / "tokenizer_config.json").is_file():
         return RRWebTokenizer()
     try:
         is_cached = local_files_only(path, "tokenizer_config.json")

@@ -8,6 +8,7 @@ logs. What is not on the list below stays here.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterable
@@ -163,7 +164,8 @@ def is_hub_name(start: str) -> bool:
 
     `owner/name` may be a folder, too: it is taken for one as long as it exists.
     """
-    return _HUB_NAME.fullmatch(start) is not None and not Path(start).exists()
+    # Path.exists raises for overlong names.
+    return _HUB_NAME.fullmatch(start) is not None and not os.path.exists(start)  # noqa: PTH110
 
 
 def _listed(folder: Path, patterns: Iterable[str]) -> list[str]:

@@ -1,6 +1,8 @@
 """Where the Hub cannot be reached, a name on it is told at once, or loaded from the cache."""
 
+import errno
 import socket
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -101,7 +103,7 @@ def test_a_hub_that_answers_is_left_to_its_client(monkeypatch, waits):
     assert waits == []
 
 
-@pytest.mark.parametrize("name", ["a/b/c", "bad name", ".", "--"])
+@pytest.mark.parametrize("name", ["a/b/c", "bad name", ".", "--", "x" * 300])
 def test_folders_and_what_is_no_name_are_not_asked_for(nobody_listens, name):
     assert not local_files_only(name, "config.json")
     assert nobody_listens == []
@@ -124,6 +126,50 @@ def test_a_slow_or_broken_connection_is_left_to_the_patience_of_the_client(
     monkeypatch.setattr(hub_reach, "get_session", failing(connect_error(cause), 9, None))
     assert not local_files_only(REPO, "config.json")
     assert waits == []
+
+
+@pytest.mark.parametrize(
+    ("took_s", "is_out_of_reach"), [(0.1, True), (3.1, True), (10.0, False), (20.2, False)]
+)
+@pytest.mark.parametrize("code", [errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ECONNREFUSED])
+def test_the_last_of_several_addresses_does_not_speak_for_one_that_timed_out(
+    monkeypatch, waits, code, took_s, is_out_of_reach
+):
+    """Of all addresses that were tried the client tells the last one's error alone."""
+    clock = iter(float(n) * took_s for n in range(99))
+    stand_in = SimpleNamespace(sleep=waits.append, monotonic=lambda: next(clock))
+    monkeypatch.setattr(hub_reach, "time", stand_in)
+    error = connect_error(OSError(code, "no way"))
+    monkeypatch.setattr(hub_reach, "get_session", failing(error, 9, None))
+    if is_out_of_reach:
+        with pytest.raises(DataError, match="no way"):
+            local_files_only(REPO, "config.json")
+    else:
+        assert not local_files_only(REPO, "config.json")
+    assert waits == ([1.0, 2.0] if is_out_of_reach else [])
+
+
+def test_an_address_that_times_out_beside_one_without_a_way_is_a_slow_hub(monkeypatch, waits):
+    """The client itself, told of a host with two addresses."""
+    monkeypatch.setattr(hub_reach, "_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://hub.invalid")
+    places = [("192.0.2.1", 80), ("192.0.2.2", 80)]
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+    class Socket(socket.socket):
+        def connect(self, place):
+            if place == places[1]:
+                raise OSError(errno.ENETUNREACH, "Network is unreachable")
+            threading.Event().wait(self.gettimeout())
+            raise TimeoutError("timed out")
+
+    monkeypatch.setattr(socket, "socket", Socket)
+    assert not local_files_only(REPO, "config.json")
+    del found[0]
+    hub_reach.why_out_of_reach.cache_clear()
+    with pytest.raises(DataError, match="Network is unreachable"):
+        local_files_only(REPO, "config.json")
 
 
 def test_who_works_offline_is_not_asked_for_a_connection(monkeypatch, nobody_listens, in_cache):

@@ -1,9 +1,11 @@
 """Names on the Hub, where it is out of reach, and where the user works offline."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from fake_hub import running_hub
@@ -39,8 +41,34 @@ def out_of_reach(monkeypatch, tmp_path):
 
 
 class FakeTime:
+    monotonic = staticmethod(time.monotonic)
+
     def __init__(self, sleep):
         self.sleep = sleep
+
+
+@pytest.mark.parametrize("flag", ["--model_name_or_path", "--tokenizer_name_or_path"])
+@pytest.mark.parametrize("name", ["x" * 300, "someone/" + "x" * 300])
+def test_training_tells_a_name_that_is_too_long(out_of_reach, tmp_path, capsys, flag, name):
+    common = ["--use_cpu", "--output_dir", str(tmp_path / "run"), "--cache_dir", str(tmp_path)]
+    assert train_mlm.main([*common, flag, name]) == 2
+    told = capsys.readouterr().err
+    assert f"error: {flag} {name} cannot be loaded: there is no such folder here" in told
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "someone/" + "x" * 300])
+@pytest.mark.parametrize(
+    "words",
+    [["embed", "."], ["surprise", "a.json"], ["evaluate", "", "."], ["surprise-norms", "."]],
+)
+def test_a_command_tells_a_name_that_is_too_long(
+    out_of_reach, tmp_path, capsys, monkeypatch, words, name
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.json").write_text("[]")
+    model = [] if words[0] == "evaluate" else ["--model", name]
+    assert main([*(word or name for word in words), *model]) == 2
+    assert re.search(rf"{name}(:| cannot be loaded.*:) there is no such", capsys.readouterr().err)
 
 
 def test_training_tells_at_once_that_a_name_cannot_be_fetched(out_of_reach, tmp_path, capsys):
