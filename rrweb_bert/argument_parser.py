@@ -10,7 +10,7 @@ from transformers import HfArgumentParser
 
 from .data_arguments import PREPARING, DataArguments
 from .model_arguments import ModelArguments, RunArguments
-from .options import UsageError, unknown_argument
+from .options import UsageError, shown, unknown_argument
 from .training_arguments import RRWebTrainingArguments
 
 __all__ = ["DATACLASSES", "HELP_GROUPS", "ArgumentParser"]
@@ -77,7 +77,7 @@ class _Formatter(argparse.HelpFormatter):
         return ", ".join(names) + (value if is_short else "")
 
     def _get_help_string(self, action: argparse.Action) -> str:
-        text, default = action.help or "", f"default: {_shown(action.default)}".replace("%", "%%")
+        text, default = action.help or "", f"default: {shown(action.default)}".replace("%", "%%")
         if text.endswith("]"):
             return f"{text[:-1]}; {default}]"
         return f"{text} [{default}]".lstrip()
@@ -145,15 +145,6 @@ class ArgumentParser(HfArgumentParser):  # type: ignore[misc]
 
 
 _NOT_GIVEN: Final = object()
-
-
-def _shown(value: Any) -> str:
-    """A default as one would give it."""
-    if value is None or value in ("", []):
-        return "none"
-    if isinstance(value, list):
-        return " ".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _sections(

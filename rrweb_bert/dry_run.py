@@ -36,7 +36,7 @@ from .start_plan import start_of
 from .step_timing import StepTiming, measure_steps
 from .training import MAX_RESTART_EPOCHS
 
-__all__ = ["dry_run", "duration_range", "occasions"]
+__all__ = ["dry_run", "occasions"]
 
 # A forward pass alone is a third of forward and backward.
 _EVALUATION_SHARE: Final = 1 / 3

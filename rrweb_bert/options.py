@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import field
+from enum import Enum
 from typing import Any
 
 from rrweb_tokenizer.command_line import did_you_mean
@@ -14,6 +15,7 @@ __all__ = [
     "check_share",
     "did_you_mean",
     "option",
+    "shown",
     "unknown_argument",
     "words_of",
 ]
@@ -69,6 +71,19 @@ def words_of(value: str | Sequence[str] | None) -> list[str]:
     """The words of a list flag, which may also be given with commas: "a,b" and ["a", "b"]."""
     given = [value] if isinstance(value, str) else list(value or [])
     return [word for part in given for word in part.replace(",", " ").split()]
+
+
+def shown(value: Any) -> str:
+    """A value as one would give it: 10.0 is 10, True is true, a list its words."""
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, list):
+        return " ".join(map(shown, value)) or "none"
+    return "none" if value in (None, "") else str(value)
 
 
 def unknown_argument(word: str, known: Collection[str]) -> str:

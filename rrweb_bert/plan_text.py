@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections.abc import Iterator, Mapping
-from enum import Enum
 from typing import Any, Final
 
 from .callbacks import say
+from .options import shown
 
-__all__ = ["duration_range", "given_lines", "show", "shown"]
+__all__ = ["duration_range", "given_lines", "show"]
 
 _INDENT: Final = 15
 _MIN_WIDTH: Final = 60
@@ -56,19 +56,6 @@ def given_lines(sources: Mapping[str, str], values: Mapping[str, Any]) -> Iterat
         by_source = {"flags": by_source.pop("flag")} | by_source
     for source, pairs in by_source.items():
         yield f"{source}: {'; '.join(pairs)}"
-
-
-def shown(value: Any) -> str:
-    """A value as one would give it: 10.0 is 10, True is true, a list its words."""
-    if isinstance(value, Enum):
-        return str(value.value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, list):
-        return " ".join(map(shown, value)) or "none"
-    return "none" if value is None else str(value)
 
 
 def duration_range(low_s: float, high_s: float) -> str:
