@@ -69,6 +69,7 @@ def _add_entrance(app: Sphinx, error: Exception | None) -> None:
     if error is None and app.builder.format == "html":
         target = f"{app.config.root_doc}.html"
         page = f'<!doctype html><meta http-equiv="refresh" content="0; url={target}">\n'
+        page += f'<title>RRWebBERT</title><a href="{target}">RRWebBERT</a>\n'
         (Path(app.outdir) / "index.html").write_text(page, encoding="utf-8")
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "check_model",
     "listed_inputs",
     "tokenizer_path",
+    "why_no_model",
 ]
 
 DEFAULT_MODEL: Final = Path(__file__).parent / "models" / "mini"
@@ -77,10 +78,7 @@ def check_model(model: Path | str | None) -> None:
     path = Path(model)
     if _is_here(path) and path.is_dir():
         if not (path / "config.json").is_file():
-            raise UsageError(
-                f"{model} holds no model: config.json is missing. Give the output folder of "
-                "train_mlm.py, or one of its checkpoint-<step> folders"
-            )
+            raise UsageError(why_no_model(path))
     elif _is_here(path):
         raise UsageError(f"{model} is a file; a model is a folder that train_mlm.py wrote")
     elif not is_hub_name(str(model)) or "/" not in str(model):
@@ -88,6 +86,25 @@ def check_model(model: Path | str | None) -> None:
             f"{model}: there is no such folder, and it is no name on the Hub (OWNER/NAME). Give "
             "the output folder of train_mlm.py, or leave --model out for the package's own"
         )
+
+
+def why_no_model(folder: Path) -> str:
+    """What to say of a folder without config.json: that its run is not finished, or no run's."""
+    checkpoints = {
+        int(step): path
+        for path in folder.glob("checkpoint-*")
+        if (step := path.name.removeprefix("checkpoint-")).isdecimal()
+        and (path / "config.json").is_file()
+    }
+    if checkpoints:
+        return (
+            f"{folder} holds no model yet, for its run is not finished. Run its command again, or "
+            f"give {checkpoints[max(checkpoints)]}"
+        )
+    return (
+        f"{folder} holds no model: config.json is missing. Give the output folder of train_mlm.py, "
+        "or one of its checkpoint-<step> folders"
+    )
 
 
 def tokenizer_path(model: str | Path | None) -> str | None:

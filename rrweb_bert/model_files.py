@@ -21,6 +21,7 @@ from transformers.utils import logging
 from data_prep.hub_reach import local_files_only
 from data_prep.plain_text import in_one_line
 
+from .early_checks import why_no_model
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
 
 __all__ = ["load_config", "load_model", "unknown_keys"]
@@ -41,10 +42,7 @@ def load_config(name: str | Path) -> BertConfig:
     # Of a folder without the file transformers makes a stock BERT.
     is_folder = os.path.isdir(name)  # noqa: PTH112 - Path.is_dir raises for overlong names
     if is_folder and not (Path(name) / "config.json").is_file():
-        raise FileNotFoundError(
-            f"{name} holds no model: config.json is missing. Give the output folder of "
-            "train_mlm.py, or one of its checkpoint-<step> folders"
-        )
+        raise FileNotFoundError(why_no_model(Path(name)))
     is_cached = local_files_only(name, "config.json")
     try:
         content, _ = BertConfig.get_config_dict(name, local_files_only=is_cached)

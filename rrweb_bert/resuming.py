@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from .callbacks import say
 from .checkpoints import (
@@ -43,8 +43,8 @@ def held(output_dir: Path) -> Iterator[None]:
     missing = [path for path in (output_dir, *output_dir.parents) if not path.exists()]
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(output_dir / LOCK_FILE, timeout=_PATIENCE_S)
-        lock.acquire()
+        lock = FileLock(output_dir / LOCK_FILE)
+        _acquire(lock, output_dir)
     except Timeout:
         raise UsageError(
             f"another process is training in {output_dir}. Wait for it or stop it, or give another "
@@ -61,6 +61,14 @@ def held(output_dir: Path) -> Iterator[None]:
     finally:
         _remove_if_empty(output_dir, missing)
         lock.release()
+
+
+def _acquire(lock: BaseFileLock, output_dir: Path) -> None:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"another process holds {output_dir}: waiting {_PATIENCE_S:g} seconds for its end")
+        lock.acquire(timeout=_PATIENCE_S)
 
 
 def _remove_if_empty(output_dir: Path, made: Iterable[Path]) -> None:

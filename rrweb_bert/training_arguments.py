@@ -6,7 +6,7 @@ The defaults are the reference job: 10 epochs of 90,000 windows, 32 windows a st
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 from transformers import TrainingArguments
@@ -14,6 +14,22 @@ from transformers import TrainingArguments
 from .options import UsageError, check_positive, option, words_of
 
 __all__ = ["RRWebTrainingArguments"]
+
+_LEAST: Final = {
+    "per_device_train_batch_size": 1,
+    "per_device_eval_batch_size": 1,
+    "gradient_accumulation_steps": 1,
+    "learning_rate": 0,
+    "weight_decay": 0,
+    "adam_beta1": 0,
+    "adam_beta2": 0,
+    "adam_epsilon": 0,
+    "max_grad_norm": 0,
+    "warmup_steps": 0,
+    "dataloader_num_workers": 0,
+    "save_total_limit": 1,
+}
+"""Arguments that transformers takes as they come, and what is the least of each."""
 
 
 @dataclass
@@ -164,9 +180,22 @@ class RRWebTrainingArguments(TrainingArguments):  # type: ignore[misc]
             check_positive("restart_epochs", self.restart_epochs)
         if self.restart_multiplier < 1:
             raise UsageError("--restart_multiplier must be at least 1")
+        self._check_ranges()
         self._settle_resume()
         self.report_to = words_of(self.report_to)
         super().__post_init__()
+
+    def _check_ranges(self) -> None:
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and not value >= least:  # NaN is not, either
+                raise UsageError(f"--{name} {value}: at least {least}")
+        if self.max_steps < 1 and self.max_steps != -1:
+            raise UsageError(
+                f"--max_steps {self.max_steps}: at least 1, or -1 for --num_train_epochs"
+            )
+        if not self.num_train_epochs > 0:
+            raise UsageError(f"--num_train_epochs {self.num_train_epochs}: above 0")
 
     def _settle_resume(self) -> None:
         other = self.resume_from_checkpoint

@@ -112,6 +112,16 @@ def test_one_flag_changes_both_of_a_pair():
         (["--window_tokens", "2"], "at least 8 ids"),
         (["--learning_rate", "fast"], "learning_rate"),
         (["--eval_steps", "2", "--save_steps", "3"], "multiple"),
+        (["--learning_rate", "-1"], "--learning_rate -1.0: at least 0"),
+        (["--learning_rate", "nan"], "--learning_rate nan: at least 0"),
+        (["--weight_decay", "-0.1"], "--weight_decay -0.1: at least 0"),
+        (["--per_device_train_batch_size", "-4"], "--per_device_train_batch_size -4: at least 1"),
+        (["--gradient_accumulation_steps", "0"], "--gradient_accumulation_steps 0: at least 1"),
+        (["--max_steps", "-3"], "--max_steps -3: at least 1, or -1 for --num_train_epochs"),
+        (["--max_steps", "0"], "--max_steps 0: at least 1, or -1 for --num_train_epochs"),
+        (["--num_train_epochs", "0"], "--num_train_epochs 0.0: above 0"),
+        (["--dataloader_num_workers", "-1"], "--dataloader_num_workers -1: at least 0"),
+        (["--save_total_limit", "0"], "--save_total_limit 0: at least 1"),
     ],
 )
 def test_what_cannot_be_is_one_clear_message(flags, message):

@@ -39,6 +39,7 @@ print("STATUS", status, sorted(heavy))
         (["evaluate", "./nothing", "."], 2, "./nothing: there is no such folder"),
         (["surprise", "a.json", "--model", "berty"], 2, "berty: there is no such folder"),
         (["evaluate", "empty", "."], 2, "empty holds no model: config.json is missing"),
+        (["evaluate", "stopped", "."], 2, "or give stopped/checkpoint-20"),
         (["surprise-norms", "nothing"], 2, "nothing does not exist"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -46,6 +47,10 @@ print("STATUS", status, sorted(heavy))
 def test_a_wrong_call_is_told_without_heavy_imports(tmp_path, words, status, told):
     (tmp_path / "a.json").write_text("[]")
     (tmp_path / "empty").mkdir()
+    for step in (10, 20, 9):
+        checkpoint = tmp_path / "stopped" / f"checkpoint-{step}"
+        checkpoint.mkdir(parents=True)
+        (checkpoint / "config.json").write_text("{}")
     done = subprocess.run(
         [sys.executable, "-c", RUN, *words], cwd=tmp_path, capture_output=True, text=True
     )

@@ -147,7 +147,7 @@ def test_checkpoints_of_before_there_were_seals_are_refused_with_the_remedy(tmp_
         start_of(tmp_path)
 
 
-def test_a_folder_is_held_by_one_process_at_a_time(tmp_path, monkeypatch):
+def test_a_folder_is_held_by_one_process_at_a_time(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(resuming, "_PATIENCE_S", 0.1)
     with (
         FileLock(tmp_path / "_run.lock"),
@@ -155,6 +155,7 @@ def test_a_folder_is_held_by_one_process_at_a_time(tmp_path, monkeypatch):
         held(tmp_path),
     ):
         pytest.fail("two at a time")
+    assert "another process holds" in capsys.readouterr().out
     with held(tmp_path / "new"):
         assert (tmp_path / "new").is_dir()
 
