@@ -8,6 +8,8 @@ from typing import Any, Final, NoReturn
 
 from transformers import HfArgumentParser
 
+from rrweb_tokenizer.command_line import none_of
+
 from .data_arguments import PREPARING, DataArguments
 from .model_arguments import ModelArguments, RunArguments
 from .options import UsageError, shown, unknown_argument
@@ -102,7 +104,13 @@ class ArgumentParser(HfArgumentParser):  # type: ignore[misc]
         Raises:
             UsageError: always.
         """
-        raise UsageError(f"{message}. See --help")
+        raise UsageError(f"{message}{'' if message.endswith('?') else '.'} See --help")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        choices = action.choices
+        if choices is not None and value not in choices:
+            told = none_of(shown(value), [shown(choice) for choice in choices])
+            self.error(f"--{action.dest}: {told}")
 
     def options(self) -> dict[str, argparse.Action]:
         """The flags by name, each with the action that takes its value."""
