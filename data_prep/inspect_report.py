@@ -183,7 +183,8 @@ def _lines(inspection: Inspection) -> Iterator[str]:
     )
     yield f"ids       {estimate_text(inspection.num_ids)} ({how})"
     yield f"disk      {size_text(*inspection.disk_bytes)}"
-    yield f"windows   {inspection.num_ids.total / WINDOW_IDS:,.0f} of 2,048 ids cover them once"
+    at_least = max(math.ceil(inspection.num_ids.total / WINDOW_IDS), 1)
+    yield f"windows   at least {at_least:,} of 2,048 ids; each session takes one or more"
     yield from inspection.notes
     megabytes = found.num_bytes / 1e6
     rate = megabytes / max(inspection.seconds, 1e-9)
