@@ -259,19 +259,25 @@ def _checkpoints(
     strategy = getattr(training.save_strategy, "value", training.save_strategy)
     num_bytes = estimate_bytes(model, None)
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
-    room = f"{size_text(free_bytes(output_dir))} are free there"
     if strategy == "no":
-        return f"none; the final model of {size_text(weights)}; {room}"
+        return f"none; the final model of {size_text(weights)}; {_room(output_dir, weights)}"
     steps = training.save_steps if strategy == "steps" else training.eval_steps
     times = occasions(strategy, steps, plan.num_steps)
     kept = times if training.save_total_limit is None else min(times, training.save_total_limit)
     # The new one is written before an old one goes.
-    most = min(times, kept + 1)
+    most = min(times, kept + 1) * num_bytes + weights
     return (
         f"every {_every(steps, plan.num_steps):,} steps and at the end: {times:,} of about "
         f"{size_text(num_bytes)}, {kept:,} kept; with the final model at most "
-        f"{size_text(most * num_bytes + weights)}; {room}"
+        f"{size_text(most)}; {_room(output_dir, most)}"
     )
+
+
+def _room(output_dir: Path, needed: int) -> str:
+    free = free_bytes(output_dir)
+    # What lies there of this run is of its checkpoints and gives way to those to come.
+    present = sum(path.stat().st_size for path in output_dir.glob("checkpoint-*/*"))
+    return f"{size_text(free)} are free there{': too little' if free + present < needed else ''}"
 
 
 def _precision(arguments: Arguments) -> str:

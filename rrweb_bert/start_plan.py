@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def start_of(
         num_steps: of the whole run.
     """
     try:
+        _check_place(output_dir)
         check_resume(output_dir, training.resume)
         if record is None:
             return StartPlan(lines=(_unknown(output_dir),), steps_left=num_steps)
@@ -79,6 +81,13 @@ def start_of(
     line = f"after step {start.step:,}, from {start.named_path}; "
     line += f"{counted(left, 'step')} left" if left else "all steps are done, the results are left"
     return StartPlan(lines=(*notes, line), steps_left=left)
+
+
+def _check_place(output_dir: Path) -> None:
+    """See, writing nothing, that the folder can be made where it is not there, and written."""
+    above = next(path for path in (output_dir, *output_dir.parents) if os.path.exists(path))  # noqa: PTH110 - below a file Path.exists raises
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise UsageError(f"--output_dir {output_dir} cannot be written: {above} stands in its way")
 
 
 def _finished(output_dir: Path, *, is_pushed: bool) -> StartPlan:

@@ -173,6 +173,19 @@ def test_recordings_that_are_not_prepared_do_not_hide_a_run_in_the_folder(
     assert plan["start"] == "at the beginning"
 
 
+def test_a_place_that_cannot_be_written_is_a_finding_too(corpus, plan_of, tmp_path):
+    (tmp_path / "file").write_text("")
+    plan = plan_of(corpus.path, "--output_dir", str(tmp_path / "file" / "run"), status=2)
+    assert f"REFUSED: --output_dir {tmp_path / 'file' / 'run'} cannot be" in plan["start"]
+    assert "memory" in plan
+
+
+def test_a_disk_that_is_too_small_is_told(corpus, plan_of, monkeypatch):
+    assert "too little" not in plan_of(corpus.path)["checkpoints"]
+    monkeypatch.setattr(dry_run, "free_bytes", lambda folder: 1000)
+    assert "1.0 kB are free there: too little" in plan_of(corpus.path)["checkpoints"]
+
+
 def test_a_checkpoint_that_is_none_is_a_finding_too(corpus, plan_of):
     plan = plan_of(corpus.path, "--resume", "no/checkpoint", status=2)
     assert plan["start"].startswith("REFUSED: --resume no/checkpoint: there is no such folder")
