@@ -34,6 +34,7 @@ from data_prep.errors import DataError
 from data_prep.files import finish_replacing
 from data_prep.manifest import LEDGER_FILE, Manifest, list_sources, skipped_text
 from data_prep.names import safe_name
+from data_prep.output_lock import OTHER_CACHE, check_writable, lock_of_output
 from data_prep.preparation import Preparation, digest_of, partial_of
 from data_prep.prepare_options import PrepareOptions
 from data_prep.readers import reader_of
@@ -173,13 +174,13 @@ def _settle(
     if options.reader is not None:
         reader_of(options.reader)  # a wrong name is an error before any work
     manifest = list_sources(inputs, exclude=[output, partial_of(output)])
+    check_writable(output)  # before the seconds that a tokenizer takes
     factory = encoder_factory or partial(
         load_tokenizer, options.tokenizer_name_or_path, options.recogniser
     )
     encoder = factory()
     tokenizer = tokenizer_hashes(encoder) | {"code": tokenizer_code_hash()}
     tokenizer |= recogniser_hash(options.recogniser)
-    output.parent.mkdir(parents=True, exist_ok=True)
     work_name = work_name or output.name
     parts_dir = output.with_name(f".{work_name}.parts")
     return _Settled(
@@ -190,7 +191,7 @@ def _settle(
         encoder=encoder,
         tokenizer=tokenizer,
         report=report,
-        lock=FileLock(output.parent / f".{work_name}.lock"),
+        lock=lock_of_output(output, work_name),
         parts_dir=parts_dir,
         job=Preparation(manifest, output, options, tokenizer, report, parts_dir),
     )
@@ -220,6 +221,7 @@ def open_or_prepare(
     if corpus := open_if_corpus(data_dir, cache_dir or default_cache_dir(), report=report):
         return corpus
     output, stem = _cache_place(data_dir, cache_dir, options)
+    check_writable(output, remedy=OTHER_CACHE)
     if not is_corpus(output):
         report(f"preparing {shown(str(data_dir))} once, into {output}")
     return prepare(

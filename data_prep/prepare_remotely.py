@@ -8,6 +8,7 @@ from pathlib import Path
 from data_prep.cache import default_cache_dir
 from data_prep.corpus import PreparedCorpus
 from data_prep.encoding import EncoderFactory
+from data_prep.output_lock import OTHER_CACHE, check_writable
 from data_prep.prepare import prepare, prepare_share
 from data_prep.prepare_options import PrepareOptions
 from data_prep.remote import shown
@@ -81,6 +82,7 @@ def _place(
     """Return the folder in which to prepare; what the address holds is there, and can be grown."""
     check_place(url)  # before hours of work
     folder = cached_copy(url, cache_dir or default_cache_dir())
+    check_writable(folder, remedy=OTHER_CACHE)
     folder.parent.mkdir(parents=True, exist_ok=True)
     if not options.overwrite and corpus_at(url) is not None:
         fetch_into(url, folder, report=report)

@@ -12,6 +12,7 @@ from typing import Final
 
 from data_prep.errors import DataError
 from data_prep.manifest import Manifest, list_sources
+from data_prep.output_lock import check_writable
 from data_prep.remote import is_remote
 
 from .options import UsageError
@@ -120,9 +121,11 @@ def check_file_to_write(path: Path) -> None:
 
     Raises:
         UsageError: it is a folder, or lies below a file.
+        DataError: nothing can be written there.
     """
     if path.is_dir():
         raise UsageError(f"--output {path} is a folder; name a file in it")
     above = next(parent for parent in path.absolute().parents if parent.exists())
     if not above.is_dir():
         raise UsageError(f"--output {path} lies below {above}, which is a file")
+    check_writable(path)

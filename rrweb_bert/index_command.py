@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from data_prep.output_lock import check_writable
 from rrweb_tokenizer.telling.wording import counted
 
 from .early_checks import check_embeddings, check_model, tokenizer_path
@@ -41,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     import time
 
     check_embeddings(arguments.embeddings)
+    check_writable(arguments.output)
     check_model(arguments.model)
     from data_prep.encoding import load_tokenizer
 

@@ -15,13 +15,12 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from filelock import FileLock
-
 from data_prep.cache import default_cache_dir
 from data_prep.corpus import PreparedCorpus
 from data_prep.encoding import tokenizer_code_hash, tokenizer_hashes
 from data_prep.errors import DataError
 from data_prep.manifest import skipped_text
+from data_prep.output_lock import lock_of_output
 from data_prep.remote import shown
 from data_prep.remote_copies import holds_corpus, open_if_corpus
 from rrweb_tokenizer.telling.wording import counted
@@ -77,8 +76,7 @@ def embed(
     output = output.absolute()
     if output.is_dir():
         raise DataError(f"{output} is a folder; --output is the file to write")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(output.with_name(f".{output.name}.lock")):
+    with lock_of_output(output):
         places = [data] if isinstance(data, str | Path) else list(data)
         return _Job(places, output, encoder, options, model_name, tokenizer_path, report).run()
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
+from data_prep.output_lock import check_writable
 from data_prep.reading_options import add_reading_options, check_reading
 from data_prep.session_row import SPLITS
 
@@ -128,3 +129,4 @@ def _check(arguments: argparse.Namespace) -> None:
     check_reading(arguments)
     if arguments.output.is_file():
         raise UsageError(f"--output {arguments.output} is a file; the result is a folder")
+    check_writable(arguments.output, within=True)

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock
 
 from data_prep.errors import DataError
 from data_prep.files import finish_replacing, put_in_place, sha256_of, sync_file
+from data_prep.output_lock import lock_of_output
 from rrweb_tokenizer import RRWebTokenizer
 from rrweb_tokenizer.text_model import TextModel
 
@@ -68,9 +68,8 @@ def build_index(
     """
     header, output = read_header(embeddings), output.absolute()
     check_tokenizer(tokenizer, header.tokenizer, embeddings, header.model_name)
-    output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.partial")
-    with FileLock(output.with_name(f".{output.name}.lock")):
+    with lock_of_output(output):
         finish_replacing(partial, output, is_complete=lambda path: (path / INDEX_FILE).is_file())
         digest = sha256_of(embeddings)
         if (existing := _existing(output, digest, overwrite=overwrite)) is not None:

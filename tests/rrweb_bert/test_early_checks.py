@@ -41,6 +41,10 @@ print("STATUS", status, sorted(heavy))
         (["evaluate", "empty", "."], 2, "empty holds no model: config.json is missing"),
         (["evaluate", "stopped", "."], 2, "or give stopped/checkpoint-20"),
         (["surprise-norms", "nothing"], 2, "nothing does not exist"),
+        (["embed", ".", "--output", "/proc/e.parquet"], 2, "/proc/e.parquet cannot be written: "),
+        (["index", "a.json", "--output", "/proc/i"], 2, "/proc/i cannot be written: "),
+        (["evaluate", "model", ".", "--output", "/proc/e"], 2, "/proc/e cannot be written: "),
+        (["evaluate", "model", ".", "--output", "/dev/null/e"], 2, "/dev/null is a file; give"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -51,6 +55,8 @@ def test_a_wrong_call_is_told_without_heavy_imports(tmp_path, words, status, tol
         checkpoint = tmp_path / "stopped" / f"checkpoint-{step}"
         checkpoint.mkdir(parents=True)
         (checkpoint / "config.json").write_text("{}")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
     done = subprocess.run(
         [sys.executable, "-c", RUN, *words], cwd=tmp_path, capture_output=True, text=True
     )
