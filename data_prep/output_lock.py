@@ -21,7 +21,7 @@ OTHER_CACHE: Final = "set RRWEB_BERT_CACHE to a folder that can be written"
 
 
 def check_writable(output: Path, *, within: bool = False, remedy: str = OTHER_OUTPUT) -> None:
-    """See that a new name can be made beside the output, or in it; folders that are missing stay so.
+    """See that a new name can be made beside the output, or in it; makes no folder.
 
     Args:
         output: A file or folder to write, there or not.
