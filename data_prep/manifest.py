@@ -137,13 +137,27 @@ def list_sources(inputs: Sequence[Path | str], *, exclude: Sequence[Path] = ()) 
             root = given if given.is_dir() else given.parent
             sources.append(_source(path, path.relative_to(root).as_posix(), names))
     if not sources:
-        what = f" ({skipped_text(skipped)} skipped)" if skipped else ""
-        raise DataError(
-            f"{', '.join(map(str, inputs))} holds no recording{what}; recordings are "
-            ".json, .jsonl or .ndjson files, also as .gz or .zst, Parquet, SQLite, zip or tar "
-            "files, or have no suffix"
-        )
+        raise DataError(_why_nothing(inputs, excluded, skipped))
     return Manifest(sources=tuple(sources), skipped=dict(skipped))
+
+
+def _why_nothing(inputs: Sequence[Path | str], excluded: set[str], skipped: Counter[str]) -> str:
+    for given in inputs:
+        if isinstance(given, str) and is_remote(given):
+            continue
+        if (Path(given) / CORPUS_FILE).is_file():
+            return (
+                f"{given} holds no recording: it is a prepared corpus, and recordings are wanted "
+                "here; embed, evaluate and train_mlm.py take a corpus"
+            )
+        if os.path.realpath(given) in excluded:
+            return f"{given} is an input and the output; give another --output"
+    what = f" ({skipped_text(skipped)} skipped)" if skipped else ""
+    return (
+        f"{', '.join(map(str, inputs))} holds no recording{what}; recordings are "
+        ".json, .jsonl or .ndjson files, also as .gz or .zst, Parquet, SQLite, zip or tar "
+        "files, or have no suffix"
+    )
 
 
 def skipped_text(skipped: Mapping[str, int]) -> str:

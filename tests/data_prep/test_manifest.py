@@ -89,6 +89,30 @@ def test_nothing_to_prepare_is_an_error_with_a_remedy(tmp_path):
         list_sources([tmp_path])
 
 
+def test_an_output_that_is_the_input_is_said_to_be_that(tmp_path):
+    touch(tmp_path, "raw/a.json")
+    with pytest.raises(DataError, match=r"raw is an input and the output; give another --output"):
+        list_sources([tmp_path / "raw"], exclude=[tmp_path / "raw"])
+
+
+def test_a_corpus_where_recordings_are_wanted_is_told_what_takes_it(tmp_path):
+    touch(tmp_path, "corpus/corpus.json", "corpus/ledger.jsonl")
+    with pytest.raises(DataError) as caught:
+        list_sources([tmp_path / "corpus"])
+    assert str(caught.value) == (
+        f"{tmp_path / 'corpus'} holds no recording: it is a prepared corpus, and recordings are "
+        "wanted here; embed, evaluate and train_mlm.py take a corpus"
+    )
+    with pytest.raises(DataError, match=r"holds no recording \(1 prepared corpus skipped\)"):
+        list_sources([tmp_path])
+
+
+def test_a_corpus_in_its_own_place_is_not_told_to_be_recordings(tmp_path):
+    touch(tmp_path, "corpus/corpus.json", "corpus/ledger.jsonl")
+    with pytest.raises(DataError, match="it is a prepared corpus"):
+        list_sources([tmp_path / "corpus"], exclude=[tmp_path / "corpus"])
+
+
 def test_what_is_skipped_is_counted_in_words():
     skipped = {"hidden files": 1, "prepared corpora": 1, "files of prepared corpora": 1}
     assert skipped_text(skipped) == ("1 hidden file, 1 prepared corpus, 1 file of prepared corpora")
