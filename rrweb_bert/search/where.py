@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 
 from data_prep.errors import DataError
 
+from ..embeddings.layout import OWN_COLUMNS
+
 __all__ = ["Condition", "mask_of", "parse_condition"]
 
 _CONDITION: Final = re.compile(r"\s*([^=<>!]+?)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*", re.DOTALL)
@@ -70,13 +72,19 @@ def mask_of(fields: Any, conditions: Sequence[str]) -> npt.NDArray[np.bool_] | N
         condition = parse_condition(text)
         if condition.field not in fields.column_names:
             near = get_close_matches(condition.field, fields.column_names, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = f"; did you mean {near[0]}?" if near else "."
             raise DataError(
                 f"no field is called {condition.field!r}{hint} There are: "
-                f"{', '.join(fields.column_names)}"
+                f"{', '.join(fields.column_names)}{_where_labels_come_from(fields)}"
             )
         mask &= _meets(fields.column(condition.field), condition)
     return mask
+
+
+def _where_labels_come_from(fields: Any) -> str:
+    if set(fields.column_names) - {field.name for field in OWN_COLUMNS}:
+        return ""
+    return ". Fields of your own, such as goal, come from `embed --labels FILE`, and then `index`"
 
 
 def _meets(column: Any, condition: Condition) -> npt.NDArray[np.bool_]:

@@ -82,3 +82,16 @@ def test_conditions_that_cannot_be_met_are_explained(condition, message):
 
 def test_a_value_may_hold_what_looks_like_an_operator():
     assert parse_condition("url = a=b>c").value == "a=b>c"
+
+
+def test_an_unknown_field_is_told_with_those_that_there_are_and_where_labels_come_from():
+    with pytest.raises(DataError) as caught:
+        mask_of(pa.table({"session_id": ["a"], "duration": [1.0]}), ["goal=checkout"])
+    assert str(caught.value) == (
+        "no field is called 'goal'. There are: session_id, duration. Fields of your own, such as "
+        "goal, come from `embed --labels FILE`, and then `index`"
+    )
+    with pytest.raises(DataError, match=r"'gaol'; did you mean goal\? There are: goal, .*small"):
+        mask_of(TABLE, ["gaol=search"])
+    with pytest.raises(DataError, match="'colour'. There are: goal, .*, start$"):
+        mask_of(TABLE, ["colour=red"])
