@@ -23,6 +23,7 @@ __all__ = [
     "check_file_to_write",
     "check_input",
     "check_model",
+    "check_recording",
     "listed_inputs",
     "tokenizer_path",
     "why_no_model",
@@ -40,6 +41,16 @@ def check_input(path: Path | str) -> None:
     """
     if not is_remote(str(path)) and not _is_here(path):
         raise DataError(f"{path} does not exist; name a folder of recordings or a file")
+
+
+def check_recording(path: Path | str) -> None:
+    """See that a file on this machine is there, for `search --like`; addresses are not asked.
+
+    Raises:
+        DataError: it is not.
+    """
+    if not is_remote(str(path)) and not _is_here(path):
+        raise DataError(f"--like {path} does not exist; name the file of a recording")
 
 
 def _is_here(path: Path | str) -> bool:

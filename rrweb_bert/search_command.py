@@ -13,7 +13,7 @@ from data_prep.reading_options import check_reading
 from rrweb_tokenizer.telling.reader import printable
 from rrweb_tokenizer.telling.wording import duration
 
-from .early_checks import check_input, check_model, tokenizer_path
+from .early_checks import check_model, check_recording, tokenizer_path
 from .embed_command import add_model_arguments, load_encoder
 from .options import UsageError
 
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--k {arguments.k}: at least one hit can be asked for")
     check_model(arguments.model)
     if arguments.like is not None:
-        check_input(arguments.like)
+        check_recording(arguments.like)
     check_reading(arguments)
     from data_prep.encoding import load_tokenizer
 

@@ -218,6 +218,8 @@ def _load_tokenizer(folder: str | None, recogniser: str | None) -> RRWebTokenize
 def _encode(tokenizer: RRWebTokenizer, file: str) -> EncodedSession:
     try:
         return tokenizer.encode_session(sys.stdin.buffer.read() if file == _STDIN else Path(file))
+    except IsADirectoryError:
+        raise _BadInput(f"{file}: is a folder; name a file in it") from None
     except OSError as error:
         raise _BadInput(f"{file}: cannot be read: {error.strerror}") from error
     except ValueError as error:

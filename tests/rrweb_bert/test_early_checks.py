@@ -35,7 +35,7 @@ print("STATUS", status, sorted(heavy))
         (["embed", "nothing"], 2, "nothing does not exist"),
         (["embed", ".", "--labels", "no.jsonl"], 2, "--labels no.jsonl"),
         (["index", "no.parquet"], 2, "no.parquet does not exist"),
-        (["search", "index", "--like", "no.json"], 2, "no.json does not exist"),
+        (["search", "index", "--like", "no.json"], 2, "no.json does not exist; name the file of a"),
         (["evaluate", "./nothing", "."], 2, "./nothing: there is no such folder"),
         (["surprise", "a.json", "--model", "berty"], 2, "berty: there is no such folder"),
         (["evaluate", "empty", "."], 2, "empty holds no model: config.json is missing"),

@@ -192,3 +192,8 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 0
+
+
+def test_a_folder_is_asked_for_a_file_in_it(tmp_path, capsys) -> None:
+    assert run("transcript", tmp_path) == 2
+    assert capsys.readouterr().err.endswith(f"{tmp_path}: is a folder; name a file in it\n")
