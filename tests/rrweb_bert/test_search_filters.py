@@ -93,5 +93,5 @@ def test_an_unknown_field_is_told_with_those_that_there_are_and_where_labels_com
     )
     with pytest.raises(DataError, match=r"'gaol'; did you mean goal\? There are: goal, .*small"):
         mask_of(TABLE, ["gaol=search"])
-    with pytest.raises(DataError, match="'colour'. There are: goal, .*, start$"):
+    with pytest.raises(DataError, match=r"'colour'\. There are: goal, .*, start$"):
         mask_of(TABLE, ["colour=red"])
