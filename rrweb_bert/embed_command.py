@@ -132,6 +132,11 @@ def run(arguments: argparse.Namespace) -> int:
         check_input(place)
     if labels is not None and not labels.is_file():
         raise UsageError(f"--labels {labels}: there is no such file")
+    if arguments.output.suffix.lower() not in ("", ".parquet", ".pq"):
+        raise UsageError(
+            f"--output {arguments.output}: it is Parquet that is written; name it "
+            f"{arguments.output.with_suffix('.parquet').name}"
+        )
     check_file_to_write(arguments.output)
     check_model(arguments.model)
     check_reading(arguments)

@@ -34,6 +34,7 @@ print("STATUS", status, sorted(heavy))
         (["report", "a.json", "--neighbours", "no.parquet"], 2, "no.parquet does not exist"),
         (["embed", "nothing"], 2, "nothing does not exist"),
         (["embed", ".", "--labels", "no.jsonl"], 2, "--labels no.jsonl"),
+        (["embed", ".", "--output", "e6.csv"], 2, "--output e6.csv: it is Parquet that is written"),
         (["index", "no.parquet"], 2, "no.parquet does not exist"),
         (["search", "index", "--like", "no.json"], 2, "no.json does not exist; name the file of a"),
         (["evaluate", "./nothing", "."], 2, "./nothing: there is no such folder"),
