@@ -101,7 +101,7 @@ def test_files_that_cannot_be_read_are_errors_that_say_why(tmp_path, capsys) -> 
     compressed.write_bytes(b"\x1f\x8b")
     for path, reason in (
         (tmp_path / "none.json", "No such file"),
-        (tmp_path, "Is a directory"),
+        (tmp_path, "is a folder; name a file in it"),
         (compressed, "truncated gzip"),
         (tmp_path / "\x1b[31m.json", "\ufffd[31m"),
     ):
