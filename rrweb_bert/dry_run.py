@@ -29,7 +29,7 @@ from .callbacks import say
 from .disk_space import estimate_bytes, free_bytes
 from .mfu import device_peak_flops, flops_per_token
 from .modeling_rrweb_bert import RRWebBertForMaskedLM
-from .plan_text import duration_range, given_lines, show
+from .plan_text import duration_range, given_lines, show, times_text
 from .sample_plan import sample_directory
 from .schedule import restart_steps
 from .start_plan import start_of
@@ -129,8 +129,8 @@ def _data(arguments: Arguments, corpus: PreparedCorpus | None) -> Iterator[str]:
         )
     samples, sessions = arguments.data.samples_per_epoch, corpus.num_sessions["train"]
     how = {"session": "each training session", "length": "a training session on average"}
-    times = samples / max(1, sessions)
-    yield f"an epoch of {samples:,} windows draws {how[arguments.data.sampling]} {times:,.3g} times"
+    which, times = how[arguments.data.sampling], times_text(samples / max(1, sessions))
+    yield f"an epoch of {samples:,} windows draws {which} {times} times"
 
 
 def _num_windows(corpus: PreparedCorpus, split: str, window_tokens: int) -> int:

@@ -106,9 +106,10 @@ def model_files(folder: Path) -> list[PublishedFile]:
     if not any((folder / name).is_file() for name in _WEIGHTS[:2]):
         missing.insert(0, _WEIGHTS[0])
     if missing:
+        verb = "is" if len(missing) == 1 else "are"
         raise UsageError(
-            f"{folder} holds no complete model: {', '.join(missing)} is missing. Give the output "
-            "folder of a finished run, or one of its checkpoint-<step> folders"
+            f"{folder} holds no complete model: {', '.join(missing)} {verb} missing. Give the "
+            "output folder of a finished run, or one of its checkpoint-<step> folders"
         )
     return [
         PublishedFile(path_in_repo=name, path=folder / name) for name in _listed(folder, _PUBLISHED)

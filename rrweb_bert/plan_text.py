@@ -10,7 +10,7 @@ from typing import Any, Final
 from .callbacks import say
 from .options import shown
 
-__all__ = ["duration_range", "given_lines", "show"]
+__all__ = ["duration_range", "given_lines", "show", "times_text"]
 
 _INDENT: Final = 15
 _MIN_WIDTH: Final = 60
@@ -69,3 +69,8 @@ def duration_range(low_s: float, high_s: float) -> str:
         for value in (low_s, high_s)
     )
     return f"{low} {name}" if low == high else f"{low} to {high} {name}"
+
+
+def times_text(times: float) -> str:
+    """How often, to three digits or whole: "0.123", "3,456"."""
+    return f"{times:.3g}" if times < 99.95 else f"{times:,.0f}"

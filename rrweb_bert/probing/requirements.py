@@ -19,7 +19,8 @@ def require_extra() -> None:
     """
     missing = [name for name in ("sklearn", "rapidfuzz") if not importlib.util.find_spec(name)]
     if missing:
+        verb = "is not installed; it comes" if len(missing) == 1 else "are not installed; they come"
         raise UsageError(
-            f"{' and '.join(missing)} is not installed; it comes with the extra `evaluate`: "
+            f"{' and '.join(missing)} {verb} with the extra `evaluate`: "
             f"{how_to_install('evaluate')}"
         )

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from rrweb_bert.hub_files import PublishedFile, check_tells_no_paths, checkpoint_files
+from rrweb_bert.hub_files import (
+    _TOKENIZER,
+    PublishedFile,
+    check_tells_no_paths,
+    checkpoint_files,
+    model_files,
+)
 from rrweb_bert.options import UsageError
 from rrweb_bert.run_record import Origin, RunRecord
 
@@ -71,3 +77,14 @@ def test_a_checkpoint_that_a_run_went_on_from_is_published_by_name(tmp_path):
     (file,) = checkpoint_files(tmp_path, "last-checkpoint")
     check_tells_no_paths([file], tmp_path)
     assert json.loads(file.read())["origins"] == [{"path": "checkpoint-2", "seal": "ab"}]
+
+
+def test_what_a_folder_lacks_is_told_in_one_sentence(tmp_path):
+    with pytest.raises(
+        UsageError, match=r"model\.safetensors, config\.json, .* are missing\. Give"
+    ):
+        model_files(tmp_path)
+    for name in ("model.safetensors", *_TOKENIZER):
+        (tmp_path / name).write_text("")
+    with pytest.raises(UsageError, match=r"complete model: config\.json is missing\. Give"):
+        model_files(tmp_path)

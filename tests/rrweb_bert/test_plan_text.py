@@ -2,7 +2,7 @@
 
 import pytest
 
-from rrweb_bert.plan_text import given_lines, show
+from rrweb_bert.plan_text import given_lines, show, times_text
 
 
 def test_arguments_stand_by_who_gives_them_flags_first():
@@ -43,3 +43,12 @@ def test_a_path_that_is_too_long_is_not_cut_and_an_indent_is_kept(monkeypatch, c
         " " * 15 + "holds another run:",
         " " * 17 + "max_steps was 1, is 2",
     ]
+
+
+@pytest.mark.parametrize(
+    ("times", "text"),
+    [(3456, "3,456"), (3455.7, "3,456"), (1234567, "1,234,567"), (345.6, "346"),
+     (99.6, "99.6"), (12, "12"), (2.5, "2.5"), (0.12345, "0.123"), (999.7, "1,000")],
+)  # fmt: skip
+def test_how_often_is_a_number_that_people_write(times, text):
+    assert times_text(times) == text

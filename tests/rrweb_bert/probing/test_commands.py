@@ -7,7 +7,8 @@ import pytest
 
 from data_prep.errors import DataError
 from rrweb_bert.__main__ import main
-from rrweb_bert.probing import classifiers
+from rrweb_bert.options import UsageError
+from rrweb_bert.probing import classifiers, requirements
 from rrweb_bert.probing.classifiers import (
     choose_and_predict,
     sparse_linear,
@@ -126,3 +127,16 @@ def test_rendered_tokens_are_words(prepared):
         sessions.is_seen,
     )
     assert np.isfinite(choice.probabilities).all()
+
+
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [
+        (set(), "sklearn and rapidfuzz are not installed; they come with"),
+        ({"sklearn"}, "rapidfuzz is not installed; it comes with"),
+    ],
+)
+def test_libraries_that_are_missing_are_named(monkeypatch, there, told):
+    monkeypatch.setattr(requirements.importlib.util, "find_spec", lambda name: name in there)
+    with pytest.raises(UsageError, match=told):
+        requirements.require_extra()
