@@ -184,7 +184,9 @@ def finish(
     replace(record, is_finished=True).save(output_dir)
     best = trainer.state.best_metric
     result = (
-        "" if best is None else f", eval_loss {best:.4f} (step {trainer.state.best_global_step})"
+        ""
+        if best is None
+        else f", best eval_loss {best:.4f}, of step {trainer.state.best_global_step}"
     )
     say(f"finished: model and tokenizer are in {output_dir}{result}")
     if trainer.args.push_to_hub:

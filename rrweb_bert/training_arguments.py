@@ -219,8 +219,9 @@ class RRWebTrainingArguments(TrainingArguments):  # type: ignore[misc]
         if wanted == "auto":
             wanted = "fp16" if has_cuda else "fp32"
         elif wanted != "fp32" and not has_cuda:
+            given = f"--{wanted}" if flags else f"--precision {wanted}"
             raise UsageError(
-                f"--{wanted} needs a CUDA GPU and none is visible here. Leave it out (--precision "
+                f"{given} needs a CUDA GPU and none is visible here. Leave it out (--precision "
                 "auto trains in fp32 on a CPU), or check the driver with nvidia-smi"
             )
         self.fp16, self.bf16 = wanted == "fp16", wanted == "bf16"

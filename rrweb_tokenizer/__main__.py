@@ -16,6 +16,7 @@ from rrweb_tokenizer.grammar import illegal_successions
 from rrweb_tokenizer.recognisers import load_recogniser
 from rrweb_tokenizer.structural_vocab import GROUPS, NUM_STRUCTURAL, TEXT_GROUP, VOCAB_SIZE
 from rrweb_tokenizer.telling.reader import printable
+from rrweb_tokenizer.telling.wording import counted
 from rrweb_tokenizer.transcript import entries, json_entry, render_ids, text_lines
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ def _add_transcript(command: CommandParser) -> None:
 
 def _add_validate(command: CommandParser) -> None:
     command.description = (
-        "Print the share of illegal successions of tokens; 0 in all that is written, and exit "
-        "status 1 where it is not."
+        "Print the share of illegal successions, tokens that may not follow the one before them "
+        "(docs/grammar.md); 0 in all that is written, and exit status 1 where it is not."
     )
     command.set_example("session.json other.json")
     add = command.add_argument
@@ -132,15 +133,24 @@ def _transcript(parsed: argparse.Namespace) -> int:
 
 def _validate(parsed: argparse.Namespace) -> int:
     tokenizer = _load_tokenizer(parsed.tokenizer, parsed.recogniser)
-    num_illegal = num_successions = 0
+    num_illegal = num_successions = num_unread = 0
     for file in parsed.files:
-        ids = _encode(tokenizer, file).ids
+        try:
+            ids = _encode(tokenizer, file).ids
+        except _BadInput as error:
+            if len(parsed.files) == 1:
+                raise
+            print(f"error: {printable(str(error))}", file=sys.stderr)
+            num_unread += 1
+            continue
         places = np.flatnonzero(illegal_successions(ids)).tolist()
         _print(_findings(file, ids.tolist(), places, tokenizer))
         num_illegal += len(places)
         num_successions += max(len(ids) - 1, 0)
     if len(parsed.files) > 1:
         _print([f"all: {_share(num_illegal, num_successions)}"])
+    if num_unread:
+        raise _BadInput(f"{num_unread} of {counted(len(parsed.files), 'file')} could not be read")
     return FOUND_PROBLEMS if num_illegal else 0
 
 

@@ -95,7 +95,7 @@ def test_one_flag_changes_both_of_a_pair():
     ("flags", "message"),
     [
         (["--fp16"], "needs a CUDA GPU"),
-        (["--precision", "bf16"], "needs a CUDA GPU"),
+        (["--precision", "bf16"], "^--precision bf16 needs a CUDA GPU"),
         (["--fp16", "--bf16"], "exclude each other"),
         (["--fp16", "--precision", "fp32"], "contradicts"),
         (["--group_by", "team"], "--group_by 'team' is none of auto, file"),

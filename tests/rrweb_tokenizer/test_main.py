@@ -130,6 +130,20 @@ def test_validate_finds_nothing_illegal_in_what_is_written(recording, capsys) ->
     assert printed[-1].startswith("all: 0 of ")
 
 
+def test_validate_goes_on_behind_a_file_that_cannot_be_read(recording, tmp_path, capsys) -> None:
+    broken = tmp_path / "broken.json"
+    broken.write_text("[1,")
+    assert run("validate", str(broken), recording, "nowhere.json") == 2
+    told = capsys.readouterr()
+    assert f"{recording}: 0 of " in told.out
+    assert "all: 0 of " in told.out
+    assert [line.split(":")[1].strip() for line in told.err.splitlines()] == [
+        str(broken),
+        "nowhere.json",
+        "2 of 3 files could not be read",
+    ]
+
+
 def test_validate_shows_what_is_illegal(recording, capsys, monkeypatch) -> None:
     def broken(self, session) -> object:
         encoded = real(self, session)
