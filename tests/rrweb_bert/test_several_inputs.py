@@ -6,21 +6,14 @@ import re
 import pyarrow.parquet as pq
 import pytest
 import synthetic
-from transformers import set_seed
 
 from data_prep.prepare import PrepareOptions, prepare
 from rrweb_bert.__main__ import main
-from rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM, model_config
-from rrweb_tokenizer import RRWebTokenizer
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    set_seed(3)
-    RRWebBertForMaskedLM(model_config("tiny", window_tokens=512)).save_pretrained(folder)
-    RRWebTokenizer().save_pretrained(folder)
-    return str(folder)
+@pytest.fixture
+def model(tiny_model_dir):
+    return str(tiny_model_dir)
 
 
 @pytest.fixture(scope="module")
